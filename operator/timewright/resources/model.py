@@ -1,0 +1,80 @@
+"""The base of every model: the one place that maps snake_case in Python to camelCase in manifests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+GROUP = "timewright.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+
+class Model(BaseModel):
+    """A part of a manifest. Unknown fields are refused, so a typo never passes silently."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+    def to_manifest(self) -> dict[str, Any]:
+        """Return the camelCase JSON form, without fields that are unset."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def format_time(instant: datetime) -> str:
+    """Write an aware instant as Kubernetes' `metav1.Time` does: RFC 3339, UTC, whole seconds."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_time(text: str) -> datetime:
+    """Read an RFC 3339 timestamp, whatever its offset, as an aware UTC instant."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _instant(value: object) -> object:
+    return parse_time(value) if isinstance(value, str) else value
+
+
+Time = Annotated[
+    datetime,
+    BeforeValidator(_instant),
+    PlainSerializer(format_time, return_type=str, when_used="json"),
+    Field(json_schema_extra={"type": "string", "format": "date-time"}),
+]
+"""An instant, UTC, to the second (`metav1.Time`)."""
+
+
+def opaque_object(description: str) -> Any:
+    """Declare an optional Kubernetes object of another API, kept as it was written.
+
+    Its schema is left to the API server that owns it: what the server does not know is refused when the child object
+    is applied with strict field validation, and our CRDs stay small enough for client-side `kubectl apply`.
+    """
+    return Field(
+        default=None,
+        description=description,
+        json_schema_extra={"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+    )
+
+
+def opaque_list(description: str) -> Any:
+    """Declare an optional list of Kubernetes objects of another API, kept as they were written."""
+    return Field(
+        default=None,
+        description=description,
+        json_schema_extra={
+            "type": "array",
+            "items": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+        },
+    )
+
+
+def with_rules(*rules: tuple[str, str]) -> ConfigDict:
+    """Attach CEL rules (`x-kubernetes-validations`) to a model: pairs of an expression and what to tell a person."""
+    return ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [{"rule": expression, "message": message} for expression, message in rules]
+        }
+    )

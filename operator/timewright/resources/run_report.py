@@ -1,0 +1,59 @@
+"""What a runner in a Pod tells the operator through the container's termination message.
+
+The kubelet keeps at most 4096 bytes of `/dev/termination-log`
+(https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/), so a report is cut to fit.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field, ValidationError
+
+from timewright.resources.model import Model, Time
+from timewright.resources.vocabulary import Outcome
+
+MAXIMUM_BYTES = 4096
+"""The most that the kubelet keeps of one container's termination message."""
+
+_MARK = '{"timewright":1,'
+
+
+class RunReport(Model):
+    """How one run in a Pod went."""
+
+    outcome: Outcome
+    reason: str = Field(max_length=256)
+    message: str = ""
+    exit_code: int | None = None
+    start_time: Time | None = None
+    completion_time: Time | None = None
+    output: str = ""
+
+    def to_termination_message(self) -> str:
+        """Write the report as JSON of at most 4096 bytes; long texts lose their beginning, which matters least."""
+        for share in (1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.0):
+            message_bytes, output_bytes = int(1400 * max(share, 0.1)), int(2200 * share)
+            cut = self.model_copy(
+                update={"message": _tail(self.message, message_bytes), "output": _tail(self.output, output_bytes)}
+            )
+            text = _MARK + cut.model_dump_json(by_alias=True, exclude_none=True, exclude_defaults=False)[1:]
+            if len(text.encode()) <= MAXIMUM_BYTES:
+                return text
+        raise AssertionError("a report without output always fits")
+
+    @classmethod
+    def from_termination_message(cls, text: str | None) -> RunReport | None:
+        """Read a report back; `None` when the text is anything else, such as the tail of a log."""
+        if text is None or not text.startswith(_MARK):
+            return None
+        try:
+            return cls.model_validate_json("{" + text[len(_MARK) :])
+        except ValidationError:
+            return None
+
+
+def _tail(text: str, limit: int) -> str:
+    """Return the end of the text in at most that many UTF-8 bytes."""
+    raw = text.encode()
+    if len(raw) <= limit:
+        return text
+    return "…" + raw[len(raw) - limit :].decode(errors="ignore")

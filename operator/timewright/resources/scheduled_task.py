@@ -1,0 +1,205 @@
+"""ScheduledTask: what to run, when, and under which policies."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from timewright.resources.conditions import Condition
+from timewright.resources.kinds import Application, Command, HttpRequest, Parameter, PythonCall
+from timewright.resources.model import Model, Time, opaque_list, opaque_object, with_rules
+from timewright.resources.vocabulary import ConcurrencyPolicy, Mode, Outcome
+
+KINDS = ("jobTemplate", "command", "http", "python", "app")
+"""The fields of the spec that say what to run; exactly one is set."""
+
+_ONE_KIND = f"[{', '.join(f'has(self.{kind})' for kind in KINDS)}].filter(kind, kind).size() == 1"
+_NO_POD_FIELDS = " && ".join(f"!has(self.{field})" for field in ("image", "env", "envFrom", "resources", "podTemplate"))
+
+
+class ScheduledTaskSpec(Model):
+    """What to run, when, and under which policies.
+
+    A superset of `batch/v1` CronJobSpec: the fields that CronJob has keep its names, meanings and defaults.
+    """
+
+    model_config = with_rules(
+        (_ONE_KIND, f"set exactly one of {', '.join(KINDS)}: it says what the task runs"),
+        (
+            "has(self.schedule) || has(self.app)",
+            "schedule is required; only app may leave it out (it then runs every minute)",
+        ),
+        (
+            f"!has(self.jobTemplate) || ({_NO_POD_FIELDS})",
+            "image, env, envFrom, resources and podTemplate go with command, http, python and app; "
+            "with jobTemplate write them inside jobTemplate.spec.template",
+        ),
+        ("!has(self.app) || has(self.image)", "app needs image: the image that contains the application"),
+    )
+
+    mode: Mode = Field(
+        default=Mode.CRON_JOB,
+        description="What turns ticks into runs. CronJob compiles the schedule into a native CronJob, which fires with "
+        "no help from the operator.",
+    )
+    schedule: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1024,
+        description="When to run, in cron format: five fields, or @hourly, @daily, @every 90m and their like. "
+        "See https://en.wikipedia.org/wiki/Cron. Required, but for app, which runs every minute by default.",
+    )
+    time_zone: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=256,
+        description="Time zone that the schedule is read in, a name of the IANA database such as Europe/Berlin. "
+        "Without it the time zone of the kube-controller-manager process applies, which is UTC on most clusters.",
+    )
+    suspend: bool = Field(
+        default=False,
+        description="Stops further scheduled runs; active ones go on. A suspended task can be run by hand.",
+    )
+    concurrency_policy: ConcurrencyPolicy = Field(
+        default=ConcurrencyPolicy.ALLOW,
+        description="What happens when a tick comes while a run is active: Allow runs them side by side, Forbid skips "
+        "the tick, Replace cancels the active run and starts the new one.",
+    )
+    starting_deadline_seconds: int | None = Field(
+        default=None,
+        ge=0,
+        description="How late, in seconds, a run may still start after its tick; later it counts as missed.",
+    )
+    successful_jobs_history_limit: int = Field(
+        default=3, ge=0, le=2147483647, description="How many succeeded Jobs to keep. Their TaskRuns outlive them."
+    )
+    failed_jobs_history_limit: int = Field(
+        default=1, ge=0, le=2147483647, description="How many failed Jobs to keep. Their TaskRuns outlive them."
+    )
+    successful_runs_history_limit: int = Field(
+        default=10, ge=0, le=10000, description="How many TaskRuns with outcome Succeeded to keep."
+    )
+    failed_runs_history_limit: int = Field(
+        default=10, ge=0, le=10000, description="How many finished TaskRuns with any other outcome to keep."
+    )
+    runs_history_max_age_seconds: int | None = Field(
+        default=None, ge=60, description="Age, in seconds since they finished, after which TaskRuns are removed."
+    )
+
+    job_template: dict[str, Any] | None = opaque_object(
+        "The Job to create at each tick (a batch/v1 JobTemplateSpec), run as it is written."
+    )
+    command: Command | None = Field(
+        default=None,
+        description="Command and arguments, not run in a shell. With image it runs directly in that image, whatever it "
+        "is; without, in the runner's image.",
+    )
+    http: HttpRequest | None = Field(default=None, description="HTTP request whose response decides the outcome.")
+    python: PythonCall | None = Field(
+        default=None, description="Python function to call. The image must contain it, and timewright."
+    )
+    app: Application | None = Field(
+        default=None, description="An application with a schedule of its own, in any framework. Needs image."
+    )
+
+    image: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1024,
+        description="Container image for command, http, python and app. Default: the operator's runner image.",
+    )
+    env: list[dict[str, Any]] | None = opaque_list("Environment variables of the container (core/v1 EnvVar).")
+    env_from: list[dict[str, Any]] | None = opaque_list(
+        "Sources of environment variables of the container (core/v1 EnvFromSource)."
+    )
+    resources: dict[str, Any] | None = opaque_object("Resources of the container (core/v1 ResourceRequirements).")
+    pod_template: dict[str, Any] | None = opaque_object(
+        "Anything else about the Pod (core/v1 PodTemplateSpec), laid over the generated one. The container that runs "
+        "the task is named `task`."
+    )
+
+    timeout_seconds: int | None = Field(
+        default=None,
+        ge=1,
+        le=2147483,
+        description="Seconds after which a run is ended and recorded as failed with reason TimedOut.",
+    )
+    image_pull_deadline_seconds: int = Field(
+        default=120,
+        ge=0,
+        description="Seconds after which a run whose image cannot be pulled is ended and recorded as failed with "
+        "reason ImagePullFailed; 0 waits for ever, as a CronJob does.",
+    )
+    parameters: list[Parameter] = Field(
+        default_factory=list,
+        max_length=64,
+        description="Values that a run may vary; a TaskRun may set these and nothing else.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+
+    APP_SCHEDULE: ClassVar[str] = "* * * * *"
+
+    @property
+    def effective_schedule(self) -> str:
+        """The schedule, with the default of `app` filled in."""
+        return self.schedule or self.APP_SCHEDULE
+
+
+class ActiveRun(Model):
+    """A run that has not finished."""
+
+    name: str = Field(description="Name of the TaskRun.")
+    job_name: str | None = Field(default=None, description="Name of its Job.")
+
+
+class Counters(Model):
+    """How many runs ended in each way since the task was created. Never reset, exact across restarts."""
+
+    succeeded: int = Field(default=0, ge=0, description="Runs with outcome Succeeded.")
+    failed: int = Field(default=0, ge=0, description="Runs with outcome Failed.")
+    skipped: int = Field(default=0, ge=0, description="Runs with outcome Skipped.")
+    cancelled: int = Field(default=0, ge=0, description="Runs with outcome Cancelled.")
+    lost: int = Field(default=0, ge=0, description="Runs with outcome Lost.")
+
+    def plus(self, outcome: Outcome) -> Counters:
+        """Return these counters with one more run of that outcome."""
+        field = outcome.value.lower()
+        return self.model_copy(update={field: getattr(self, field) + 1})
+
+
+class CronJobStatus(Model):
+    """The native CronJob that the schedule was compiled into."""
+
+    name: str = Field(description="Name of the CronJob.")
+    generation: int = Field(
+        ge=0, description="Its metadata.generation when last applied; any other one means that somebody edited it."
+    )
+
+
+class ScheduledTaskStatus(Model):
+    """What is known of the task. Written by the operator alone."""
+
+    observed_generation: int | None = Field(default=None, description="The metadata.generation last looked at.")
+    accepted_generation: int | None = Field(
+        default=None, description="The metadata.generation last accepted: the one whose schedule is running."
+    )
+    conditions: list[Condition] = Field(
+        default_factory=list,
+        description="Accepted: the spec is valid. Ready: it is applied, and says nothing of runs. Healthy: the last "
+        "run succeeded.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )
+    next_tick: Time | None = Field(default=None, description="The next nominal time; none while suspended.")
+    last_tick: Time | None = Field(default=None, description="The nominal time of the latest scheduled run.")
+    last_run: str | None = Field(default=None, description="Name of the TaskRun that finished last.")
+    last_outcome: Outcome | None = Field(default=None, description="Outcome of the run that finished last.")
+    last_success_time: Time | None = Field(default=None, description="When a run last succeeded.")
+    active: list[ActiveRun] = Field(default_factory=list, description="Runs that have not finished.")
+    active_count: int = Field(default=0, description="Number of runs that have not finished.")
+    counters: Counters = Field(default_factory=Counters, description="How many runs ended in each way.")
+    counted_runs: list[str] = Field(
+        default_factory=list,
+        description="Names of the TaskRuns, among those that still exist, which the counters include.",
+    )
+    cron_job: CronJobStatus | None = Field(default=None, description="The native CronJob of this task.")
