@@ -26,9 +26,8 @@ Manifest = dict[str, Any]
 
 
 def manifests_of(text: str) -> list[Manifest]:
-    return [
-        each for each in yaml.safe_load_all(text) if isinstance(each, dict) and each.get("apiVersion") == API_VERSION
-    ]
+    documents = [each for each in yaml.safe_load_all(text) if isinstance(each, dict)]
+    return [each for each in documents if each.get("apiVersion") == API_VERSION]
 
 
 def examples() -> Iterator[tuple[str, Manifest]]:
