@@ -1,0 +1,91 @@
+"""May a TaskRun made by hand start now?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from timewright.decisions.acceptance import wrong_value
+from timewright.decisions.observed import ObservedJob, ObservedRun
+from timewright.resources.kinds import Parameter
+from timewright.resources.scheduled_task import ScheduledTaskSpec
+from timewright.resources.vocabulary import ConcurrencyPolicy, Outcome, Reason, Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start it, with all parameters of the run, after cancelling these Jobs."""
+
+    parameters: Mapping[str, Any]
+    cancel: tuple[ObservedJob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """End it without a start."""
+
+    outcome: Outcome
+    reason: Reason
+    message: str
+
+
+def admit(
+    run: ObservedRun, spec: ScheduledTaskSpec, jobs: Iterable[ObservedJob], runs: Iterable[ObservedRun]
+) -> Start | Refuse:
+    """Decide on a TaskRun made by hand that has neither Job nor outcome."""
+    parameters = resolve_parameters(spec.parameters, run.parameters or {})
+    if isinstance(parameters, str):
+        return Refuse(Outcome.FAILED, Reason.INVALID_PARAMETERS, parameters)
+    first = _first_with_key(run, runs)
+    if first is not None:
+        text = f"TaskRun {first.name!r} carries the same idempotencyKey {run.idempotency_key!r}; only the first runs"
+        return Refuse(Outcome.SKIPPED, Reason.DUPLICATE_KEY, text)
+    active = tuple(job for job in jobs if job.active)
+    if not active or run.override or spec.concurrency_policy is ConcurrencyPolicy.ALLOW:
+        return Start(parameters)
+    if spec.concurrency_policy is ConcurrencyPolicy.REPLACE:
+        return Start(parameters, cancel=active)
+    text = (
+        f"{_names(active)} is still active and concurrencyPolicy is Forbid; wait for it, "
+        "or set spec.override: true on a new TaskRun"
+    )
+    return Refuse(Outcome.SKIPPED, Reason.OVERLAP, text)
+
+
+def resolve_parameters(declared: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str, Any] | str:
+    """Return all values of a run, or a sentence that tells what is wrong with those given."""
+    known = {parameter.name: parameter for parameter in declared}
+    for name in given:
+        if name not in known:
+            declares = f"it declares {', '.join(known)}" if known else "it declares none"
+            return f"spec.parameters.{name}: the task declares no such parameter; {declares}"
+    values: dict[str, Any] = {}
+    for name, parameter in known.items():
+        value = given.get(name, parameter.default)
+        if value is None:
+            return f"spec.parameters.{name}: required, since the task declares no default"
+        problem = wrong_value(parameter, value)
+        if problem:
+            return f"spec.parameters.{name}: {problem}"
+        values[name] = value
+    return values
+
+
+def _first_with_key(run: ObservedRun, runs: Iterable[ObservedRun]) -> ObservedRun | None:
+    """Return the earlier run that carries the same idempotency key, if there is one."""
+    if run.idempotency_key is None:
+        return None
+    rivals = [
+        each
+        for each in runs
+        if each.idempotency_key == run.idempotency_key
+        and each.trigger is Trigger.MANUAL
+        and each.outcome is not Outcome.SKIPPED
+    ]
+    first = min(rivals, key=lambda each: (each.created_at, each.name), default=run)
+    return None if first.name == run.name else first
+
+
+def _names(jobs: Sequence[ObservedJob]) -> str:
+    return ", ".join(job.task_run_name for job in jobs)

@@ -1,0 +1,101 @@
+"""ScheduledTask → CronJob."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from timewright.desired import names
+from timewright.desired.pod_template import generated_pod_template, instrumented_pod_template
+from timewright.desired.runner_image import RunnerImage
+from timewright.resources.scheduled_task import ScheduledTaskSpec
+
+Manifest = dict[str, Any]
+
+KEPT_UNTIL_RECORDED = 60
+"""How many finished Jobs the native controller keeps beyond the user's limit.
+
+They are the runs that an absent operator can still record when it returns; once recorded, the operator itself brings
+them down to the user's limit. For a task that runs every minute this spans an hour.
+"""
+
+BACKSTOP_SECONDS = 60
+"""How long after its own time-out a runner that hangs is ended by the Job controller."""
+
+
+def build_cron_job(namespace: str, name: str, uid: str, spec: ScheduledTaskSpec, runner: RunnerImage) -> Manifest:
+    """Return the CronJob that a task compiles into, as a manifest for server-side apply."""
+    body: dict[str, Any] = {
+        "schedule": spec.effective_schedule,
+        "concurrencyPolicy": spec.concurrency_policy.value,
+        "suspend": spec.suspend,
+        "successfulJobsHistoryLimit": _raised(spec.successful_jobs_history_limit),
+        "failedJobsHistoryLimit": _raised(spec.failed_jobs_history_limit),
+        "jobTemplate": _job_template(namespace, name, spec, runner),
+    }
+    if spec.time_zone is not None:
+        body["timeZone"] = spec.time_zone
+    if spec.starting_deadline_seconds is not None:
+        body["startingDeadlineSeconds"] = spec.starting_deadline_seconds
+    manifest: Manifest = {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {
+            "name": names.cron_job_name(name),
+            "namespace": namespace,
+            "labels": names.labels(name),
+            "ownerReferences": [names.owned_by_task(name, uid)],
+        },
+        "spec": body,
+    }
+    manifest["metadata"]["annotations"] = {names.APPLIED_ANNOTATION: digest(manifest)}
+    return manifest
+
+
+def digest(manifest: Manifest) -> str:
+    """Return a short digest of a manifest, the same for the same content."""
+    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def time_to_live(spec: ScheduledTaskSpec) -> int | None:
+    """Return the user's own `ttlSecondsAfterFinished`, which is held back until a run is recorded."""
+    value = ((spec.job_template or {}).get("spec") or {}).get("ttlSecondsAfterFinished")
+    return value if isinstance(value, int) else None
+
+
+def _raised(limit: int) -> int:
+    return min(limit + KEPT_UNTIL_RECORDED, 2147483647)
+
+
+def _job_template(namespace: str, name: str, spec: ScheduledTaskSpec, runner: RunnerImage) -> Manifest:
+    template = spec.job_template
+    if template is None:
+        template = _generated_job_template(namespace, name, spec, runner)
+    else:
+        template = _instrumented_job_template(name, spec, template)
+    metadata = dict(template.get("metadata") or {})
+    metadata["labels"] = {**(metadata.get("labels") or {}), **names.labels(name)}
+    return {**template, "metadata": metadata}
+
+
+def _instrumented_job_template(name: str, spec: ScheduledTaskSpec, template: Manifest) -> Manifest:
+    job = {key: value for key, value in (template.get("spec") or {}).items() if key != "ttlSecondsAfterFinished"}
+    if isinstance(job.get("template"), dict):
+        job["template"] = instrumented_pod_template(name, spec, job["template"])
+    if spec.timeout_seconds is not None:
+        job.setdefault("activeDeadlineSeconds", spec.timeout_seconds)
+    return {**template, "spec": job}
+
+
+def _generated_job_template(namespace: str, name: str, spec: ScheduledTaskSpec, runner: RunnerImage) -> Manifest:
+    # One failure is one failure: a second Pod would run the whole task, or all that was due in a minute, again.
+    job: dict[str, Any] = {
+        "backoffLimit": 0,
+        "template": generated_pod_template(namespace, name, spec, runner),
+    }
+    if spec.timeout_seconds is not None:
+        by_runner = spec.http is not None or spec.python is not None or (spec.command is not None and not spec.image)
+        job["activeDeadlineSeconds"] = spec.timeout_seconds + (BACKSTOP_SECONDS if by_runner else 0)
+    return {"spec": job}
