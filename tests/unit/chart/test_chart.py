@@ -149,7 +149,7 @@ class TestPermissions:
             *(("timewright.dev", "scheduledtasks", verb) for verb in ("get", "list", "watch")),
             *(("timewright.dev", "scheduledtasks/status", verb) for verb in ("get", "patch")),
             ("timewright.dev", "scheduledtasks/finalizers", "update"),
-            *(("timewright.dev", "taskruns", verb) for verb in ("get", "list", "watch", "create", "delete")),
+            *(("timewright.dev", "taskruns", verb) for verb in ("get", "list", "watch", "create", "patch", "delete")),
             *(("timewright.dev", "taskruns/status", verb) for verb in ("get", "patch")),
             *(("batch", "cronjobs", verb) for verb in ("get", "list", "watch", "create", "patch")),
             *(("batch", "cronjobs/status", verb) for verb in ("get", "patch")),

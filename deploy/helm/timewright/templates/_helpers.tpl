@@ -83,10 +83,10 @@ annotations:
 - apiGroups: [timewright.dev]
   resources: [scheduledtasks/finalizers]
   verbs: [update]
-# Records.
+# Records. A TaskRun made by hand is given its label and owner, hence `patch`; its spec cannot be changed.
 - apiGroups: [timewright.dev]
   resources: [taskruns]
-  verbs: [get, list, watch, create, delete]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [timewright.dev]
   resources: [taskruns/status]
   verbs: [get, patch]
