@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -28,6 +28,8 @@ class Refused:
     """One CamelCase word for the condition."""
     message: str
     """Names the field, its value, what was expected, and the remedy."""
+    spec: ScheduledTaskSpec | None = None
+    """What can be read of it, where it can be read at all: its policies go on applying to runs."""
 
 
 def accept(raw_spec: dict[str, Any]) -> Accepted | Refused:
@@ -36,7 +38,8 @@ def accept(raw_spec: dict[str, Any]) -> Accepted | Refused:
         spec = ScheduledTaskSpec.model_validate(raw_spec)
     except ValidationError as error:
         return Refused("InvalidSpec", describe(error))
-    return _wrong_kind(raw_spec) or _wrong_parameter(spec) or _with_schedule(spec)
+    verdict = _wrong_kind(raw_spec) or _wrong_parameter(spec) or _with_schedule(spec)
+    return replace(verdict, spec=spec) if isinstance(verdict, Refused) else verdict
 
 
 def describe(error: ValidationError) -> str:

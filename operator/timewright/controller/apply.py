@@ -1,0 +1,118 @@
+"""First step: the task's CronJob is what the task says."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from timewright.controller.api import CRON_JOBS, ApiError
+from timewright.controller.context import Refusal, Sync
+from timewright.decisions.acceptance import Accepted, Refused
+from timewright.decisions.observed import ObservedCronJob
+from timewright.desired import names
+from timewright.desired.cron_job import build_cron_job
+from timewright.resources.scheduled_task import CronJobStatus
+
+RETRY_REFUSED = timedelta(minutes=10)
+"""When a manifest that the API server refused is sent again, unchanged."""
+
+RETRY_BLOCKED_SECONDS = 60.0
+"""When to look again at what a quota, a policy or another CronJob of the same name stood against."""
+
+NotReady = tuple[str, str]
+"""A reason and a message: why a valid task could not be applied."""
+
+
+async def apply_cron_job(sync: Sync) -> NotReady | None:
+    """Apply the CronJob if it is missing, was edited, or the task has changed; else make no request.
+
+    A manifest that the API server refuses turns the verdict into Refused, and what was applied before stays. Returns
+    why a valid task could not be applied, if so.
+    """
+    if not isinstance(sync.verdict, Accepted):
+        return None
+    manifest = build_cron_job(
+        sync.key.namespace, sync.task.name, sync.task.uid, sync.verdict.spec, sync.operator.configuration.runner
+    )
+    name = manifest["metadata"]["name"]
+    found = sync.operator.store.cron_jobs.find(sync.key, name)
+    ours = found is not None and found.controller_uid == sync.task.uid
+    if found is not None and ours and is_current(found, manifest, sync.status.cron_job):
+        return None
+    if found is not None and (found.deleting or found.controller_uid not in (None, sync.task.uid)):
+        # Our own, on its way out, or that of an earlier task of this name: the event of its end brings us back.
+        sync.wake_in(RETRY_BLOCKED_SECONDS)
+        return "NameTaken", f"CronJob {name!r} is about to be removed; it will be made anew once it is gone"
+    refusal = sync.operator.refused.get(sync.task.uid)
+    digest = manifest["metadata"]["annotations"][names.APPLIED_ANNOTATION]
+    if refusal is not None and refusal.digest == digest and sync.now < refusal.until:
+        _refuse(sync, refusal)
+        return None
+    try:
+        answer = await _apply(sync, manifest, force=found is not None)
+    except ApiError as error:
+        return _explain(sync, manifest, digest, error)
+    if answer is None:
+        sync.wake_in(RETRY_BLOCKED_SECONDS)
+        return "NameTaken", (
+            f"a CronJob named {name!r} exists that does not belong to this task; delete it "
+            f"(kubectl delete cronjob {name}) or rename the task"
+        )
+    sync.operator.refused.pop(sync.task.uid, None)
+    sync.operator.store.put_cron_job(answer)
+    generation = answer["metadata"]["generation"]
+    sync.status = sync.status.model_copy(update={"cron_job": CronJobStatus(name=name, generation=generation)})
+    return None
+
+
+def is_current(found: ObservedCronJob, manifest: dict[str, Any], recorded: CronJobStatus | None) -> bool:
+    """Tell whether the CronJob is as it was last applied, and that is what is wanted.
+
+    Its `metadata.generation` moves with every change of its spec, by whomever, so one that differs from what the
+    task's status recorded is drift.
+    """
+    metadata = manifest["metadata"]
+    return (
+        recorded is not None
+        and not found.deleting
+        and recorded.name == found.name
+        and recorded.generation == found.generation
+        and found.applied_digest == metadata["annotations"][names.APPLIED_ANNOTATION]
+        and found.labels == metadata["labels"]
+    )
+
+
+async def _apply(sync: Sync, manifest: dict[str, Any], *, force: bool) -> dict[str, Any] | None:
+    """Apply the manifest; return None if the name belongs to a CronJob that is not this task's."""
+    api = sync.operator.api
+    try:
+        return await api.apply(CRON_JOBS, manifest, force=force)
+    except ApiError as error:
+        if not error.conflict or force:
+            raise
+    # A CronJob of that name is there with fields that others have set: ours, if only its label was lost.
+    live = await api.get(CRON_JOBS, sync.key.namespace, manifest["metadata"]["name"])
+    owners = live["metadata"].get("ownerReferences") or []
+    if not any(owner.get("controller") and owner["uid"] == sync.task.uid for owner in owners):
+        return None
+    return await api.apply(CRON_JOBS, manifest, force=True)
+
+
+def _explain(sync: Sync, manifest: dict[str, Any], digest: str, error: ApiError) -> NotReady | None:
+    if error.refused:
+        message = (
+            f"the API server refuses the CronJob that this task makes: {error.message}; correct the field it names"
+        )
+        refusal = Refusal(digest, message, sync.now + RETRY_REFUSED)
+        sync.operator.refused[sync.task.uid] = refusal
+        _refuse(sync, refusal)
+        return None
+    if error.forbidden:
+        sync.wake_in(RETRY_BLOCKED_SECONDS)
+        return "Forbidden", f"CronJob {manifest['metadata']['name']!r} may not be applied now: {error.message}"
+    raise error
+
+
+def _refuse(sync: Sync, refusal: Refusal) -> None:
+    sync.verdict = Refused("InvalidTemplate", refusal.message)
+    sync.wake_at(refusal.until)

@@ -1,0 +1,63 @@
+"""What every step of a reconciliation needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from timewright.controller.api import Api
+from timewright.controller.configuration import Configuration
+from timewright.controller.store import Store, TaskKey, TaskRecord
+from timewright.decisions.acceptance import Accepted, Refused
+from timewright.resources.scheduled_task import ScheduledTaskStatus
+
+
+def utc_now() -> datetime:
+    """Return the current instant, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """The long-lived parts of the operator."""
+
+    api: Api
+    store: Store
+    configuration: Configuration
+    clock: Callable[[], datetime] = utc_now
+    refused: dict[str, Refusal] = field(default_factory=dict)
+    """By the UID of a task: the manifest that the API server refused, so that it is not sent over and over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A CronJob that the API server refused."""
+
+    digest: str
+    message: str
+    until: datetime
+    """When it is worth another try: the API server may have learnt new fields."""
+
+
+@dataclass(slots=True)
+class Sync:
+    """One reconciliation of one task."""
+
+    operator: Operator
+    key: TaskKey
+    task: TaskRecord
+    now: datetime
+    verdict: Accepted | Refused
+    status: ScheduledTaskStatus
+    """The status as it will be written; steps replace it."""
+    wake_after: float | None = None
+    """Seconds after which the task wants to be looked at again, whatever happens."""
+
+    def wake_in(self, seconds: float) -> None:
+        """Ask to be looked at again after at most that many seconds."""
+        self.wake_after = seconds if self.wake_after is None else min(self.wake_after, seconds)
+
+    def wake_at(self, instant: datetime) -> None:
+        """Ask to be looked at again at an instant."""
+        self.wake_in(max(0.0, (instant - self.now).total_seconds()))

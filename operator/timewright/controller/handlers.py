@@ -1,0 +1,61 @@
+"""What kopf calls: watch events become news for the store, and keys for the queue. Nothing else happens here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import kopf
+
+from timewright.controller.store import Store, TaskKey
+from timewright.controller.work_queue import WorkQueue
+from timewright.desired import names
+
+Manifest = dict[str, Any]
+
+WORKER_IDLE_SECONDS = 0.2
+"""How long kopf keeps an object's worker, and the object, in memory after an event; each event gets one again."""
+
+
+def settle(settings: kopf.OperatorSettings) -> None:
+    """Set kopf up as a source of events and no more: no annotations, no finalizers, no events of its own."""
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.queueing.idle_timeout = WORKER_IDLE_SECONDS
+    settings.watching.chunk_size = 500
+    settings.watching.label_selectors["batch", "cronjobs"] = names.TASK_LABEL
+    settings.watching.label_selectors["batch", "jobs"] = names.TASK_LABEL
+
+
+def register(
+    registry: kopf.OperatorRegistry,
+    store: Store,
+    queue: WorkQueue[TaskKey],
+    alive: Callable[[], dict[str, Any]],
+) -> None:
+    """Register the handlers."""
+
+    def watch(group: str, plural: str, put: Callable[[Manifest], TaskKey | None], drop: Callable[..., Any]) -> None:
+        @kopf.on.event(group, plural, registry=registry, id=f"{plural}")
+        async def on_event(event: kopf.RawEvent, **_: Any) -> None:
+            body = cast("Manifest", event["object"])
+            key = drop(body) if event["type"] == "DELETED" else put(body)
+            if key is not None:
+                queue.add(key)
+
+    watch("timewright.dev", "scheduledtasks", store.put_task, store.drop_task)
+    watch("timewright.dev", "taskruns", store.put_run, store.drop_run)
+    watch("batch", "cronjobs", store.put_cron_job, store.drop_cron_job)
+    watch("batch", "jobs", store.put_job, store.drop_job)
+
+    @kopf.on.startup(registry=registry)
+    async def on_startup(settings: kopf.OperatorSettings, **_: Any) -> None:
+        settle(settings)
+
+    @kopf.on.probe(registry=registry, id="operator")
+    async def on_probe(**_: Any) -> dict[str, Any]:
+        return alive()
+
+    @kopf.on.login(registry=registry)
+    def on_login(**arguments: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)

@@ -1,0 +1,145 @@
+"""The operator's process: puts the parts together and keeps them running."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+import kopf
+
+from timewright import __version__
+from timewright.controller import metrics
+from timewright.controller.api import ApiError, connect
+from timewright.controller.configuration import Configuration, ConfigurationError
+from timewright.controller.context import Operator
+from timewright.controller.handlers import register
+from timewright.controller.leadership import LeadershipLost, lead
+from timewright.controller.logs import set_up_logging
+from timewright.controller.prime import RELIST_SECONDS, relist
+from timewright.controller.reconcile import reconcile
+from timewright.controller.store import Store, TaskKey
+from timewright.controller.web import serve
+from timewright.controller.work_queue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+
+class Process:
+    """One running operator."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self.store = Store()
+        self.queue: WorkQueue[TaskKey] = WorkQueue(on_error=report)
+        self.primed = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until told to stop.
+
+        Raises:
+            LeadershipLost: when another replica may have taken over.
+
+        """
+        metrics.register_tasks(self.store.last_successes)
+        metrics.queue_depth.set_function(lambda: len(self.queue))
+        async with await connect() as api, serve(self.configuration.metrics_port, self.primed.is_set):
+            operator = Operator(api, self.store, self.configuration)
+            parts = {
+                asyncio.create_task(self._watch(), name="watch"),
+                asyncio.create_task(lead(api, self.configuration, lambda: self._work(operator)), name="lead"),
+                asyncio.create_task(self._relist(operator), name="relist"),
+            }
+            stopped = asyncio.create_task(stop.wait(), name="stop")
+            try:
+                done, _ = await asyncio.wait({*parts, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for each in (*parts, stopped):
+                    each.cancel()
+                await asyncio.gather(*parts, stopped, return_exceptions=True)
+            for each in done - {stopped}:
+                each.result()
+                raise RuntimeError(f"the part {each.get_name()!r} of the operator has ended")
+
+    async def _watch(self) -> None:
+        registry = kopf.OperatorRegistry()
+        register(registry, self.store, self.queue, self._alive)
+        await kopf.operator(
+            registry=registry,
+            standalone=True,
+            clusterwide=not self.configuration.namespaces,
+            namespaces=self.configuration.namespaces,
+            liveness_endpoint=f"http://0.0.0.0:{self.configuration.liveness_port}/healthz",
+        )
+
+    async def _relist(self, operator: Operator) -> None:
+        while True:
+            try:
+                for key in await relist(operator.api, self.store, self.configuration.namespaces):
+                    self.queue.add(key)
+            except ApiError as error:
+                logger.warning("could not list: %s", error)
+            except OSError as error:
+                logger.warning("the API server cannot be reached: %s", error)
+            else:
+                self.primed.set()
+            await asyncio.sleep(RELIST_SECONDS if self.primed.is_set() else 2.0)
+
+    async def _work(self, operator: Operator) -> None:
+        await self.primed.wait()
+        for key in self.store.known_keys():
+            self.queue.add(key)
+
+        async def timed(key: TaskKey) -> float | None:
+            begin = time.monotonic()
+            try:
+                return await reconcile(operator, key)
+            finally:
+                metrics.reconcile_seconds.observe(time.monotonic() - begin)
+
+        await self.queue.run(self.configuration.workers, timed)
+
+    def _alive(self) -> dict[str, Any]:
+        return {"tasks": len(self.store.tasks), "queue": len(self.queue)}
+
+
+def report(key: TaskKey, error: Exception) -> None:
+    """Log why a reconciliation failed; a conflict is no more than a sign that something has just changed."""
+    metrics.reconcile_errors.inc()
+    name = f"{key.namespace}/{key.label}"
+    if isinstance(error, ApiError) and error.conflict:
+        logger.debug("%s: %s", name, error)
+    elif isinstance(error, ApiError | OSError):
+        logger.warning("%s: %s; trying again later", name, error)
+    else:
+        logger.error("%s: unexpected error; trying again later", name, exc_info=error)
+
+
+async def run(configuration: Configuration) -> None:
+    """Run the operator until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop.set)
+    await Process(configuration).run(stop)
+
+
+def main() -> int:
+    """Run the operator; return the exit code: 0 stopped as asked, 1 leadership lost, 2 wrong settings."""
+    try:
+        configuration = Configuration.from_environment(os.environ)
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - logging is not set up yet
+        return 2
+    set_up_logging(configuration.log_level, configuration.log_format)
+    logger.info("timewright %s", __version__)
+    try:
+        asyncio.run(run(configuration))
+    except LeadershipLost as error:
+        logger.warning("%s", error)
+        return 1
+    return 0

@@ -1,0 +1,132 @@
+"""Brings one task to its desired state. Reads top to bottom.
+
+Level-triggered: it looks at what is, never at what happened, so it can be repeated, interrupted or started late and
+ends in the same state. A task that is already in that state costs no request.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import ValidationError
+
+from timewright.controller import events
+from timewright.controller.api import SCHEDULED_TASKS, ApiError
+from timewright.controller.apply import apply_cron_job
+from timewright.controller.context import Operator, Sync
+from timewright.controller.manual_runs import refuse_orphans, start_manual_runs
+from timewright.controller.record import record_runs
+from timewright.controller.retain import remove_expired
+from timewright.controller.store import TaskKey
+from timewright.decisions.acceptance import Accepted, Refused, accept
+from timewright.decisions.next_tick import next_native_tick
+from timewright.decisions.status import (
+    accepted_conditions,
+    count_runs,
+    healthy_condition,
+    summarize_runs,
+    with_conditions,
+)
+from timewright.resources.scheduled_task import ScheduledTaskStatus
+
+AFTER_TICK_SECONDS = 5.0
+"""How long after a tick a task is looked at again, in case no Job of the tick shows up to wake it."""
+
+
+async def reconcile(operator: Operator, key: TaskKey) -> float | None:
+    """Bring a task to its desired state; return after how many seconds it wants to be looked at again.
+
+    Raises:
+        ApiError: when a request failed in a way that may pass; the caller tries again later.
+
+    """
+    task = operator.store.tasks.get(key)
+    if task is None or task.deleting:
+        return await refuse_orphans(operator, key)
+
+    raw_spec, raw_status = task.parts()
+    sync = Sync(operator, key, task, operator.clock(), accept(raw_spec), read_status(raw_status))
+
+    not_ready = await apply_cron_job(sync)
+    await record_runs(sync)
+    await start_manual_runs(sync)
+    summarize(sync, not_ready)
+    await write_status(sync, raw_status)
+    await remove_expired(sync)
+    return sync.wake_after
+
+
+def read_status(raw: dict[str, Any]) -> ScheduledTaskStatus:
+    """Read a task's status; one that somebody spoilt counts as none, and is written anew."""
+    try:
+        return ScheduledTaskStatus.model_validate(raw)
+    except ValidationError:
+        return ScheduledTaskStatus()
+
+
+def summarize(sync: Sync, not_ready: tuple[str, str] | None) -> None:
+    """Work out the status."""
+    jobs, runs = sync.operator.store.jobs.of(sync.key), sync.operator.store.runs.of(sync.key)
+    generation = sync.task.generation
+    status = summarize_runs(count_runs(sync.status, runs, jobs), runs, jobs)
+    applied = isinstance(sync.verdict, Accepted) and not_ready is None
+    running = generation if applied else status.accepted_generation
+    conditions = accepted_conditions(sync.verdict, not_ready, generation, running, sync.now)
+    conditions.append(healthy_condition(status.last_outcome, status.last_run, generation, sync.now))
+    status = with_conditions(status, conditions)
+    sync.status = status.model_copy(update={"observed_generation": generation, "accepted_generation": running})
+    if applied:
+        set_next_tick(sync)
+
+
+def set_next_tick(sync: Sync) -> None:
+    """Tell the next tick, and wake up after it to tell the one that follows."""
+    cron_job = sync.operator.store.cron_jobs.find(sync.key, sync.status.cron_job.name) if sync.status.cron_job else None
+    if not isinstance(sync.verdict, Accepted) or cron_job is None:
+        return
+    if sync.verdict.spec.suspend:
+        sync.status = sync.status.model_copy(update={"next_tick": None})
+        return
+    asked_from = max(filter(None, (cron_job.last_schedule_time, cron_job.created_at)))
+    tick = next_native_tick(sync.verdict.schedule, asked_from, sync.now)
+    sync.status = sync.status.model_copy(update={"next_tick": tick})
+    if tick is not None:
+        sync.wake_in((tick - sync.now).total_seconds() + AFTER_TICK_SECONDS)
+
+
+async def write_status(sync: Sync, raw_status: dict[str, Any]) -> None:
+    """Write the status if it differs from what is there.
+
+    The write names the version that it was worked out from: had the task changed in between, the counters could be
+    wrong, so the API server refuses it and the task is reconciled anew.
+    """
+    wanted = json.loads(sync.status.model_dump_json(by_alias=True, exclude_none=True))
+    patch = difference(raw_status, wanted)
+    if not patch:
+        return
+    operator, task = sync.operator, sync.task
+    body = {"metadata": {"resourceVersion": task.resource_version}, "status": patch}
+    try:
+        answer = await operator.api.merge_patch(SCHEDULED_TASKS, sync.key.namespace, task.name, body, "status")
+    except ApiError as error:
+        if error.not_found:
+            return
+        raise
+    operator.store.put_task(answer)
+    if isinstance(sync.verdict, Refused) and raw_status.get("observedGeneration") != task.generation:
+        await events.warn(sync, "Refused", "Validate", sync.verdict.message)
+
+
+def difference(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON merge patch (RFC 7386) that turns one object into the other; empty when they are equal."""
+    patch: dict[str, Any] = {key: None for key in old if key not in new}
+    for key, value in new.items():
+        before = old.get(key)
+        if isinstance(value, dict) and isinstance(before, dict):
+            inner = difference(before, value)
+            if inner:
+                patch[key] = inner
+        elif key not in old or before != value:
+            patch[key] = value
+    return patch

@@ -1,0 +1,212 @@
+"""Second step: every Job has its TaskRun, and every TaskRun tells how its Job goes."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from timewright.controller import events, metrics
+from timewright.controller.api import JOBS, PODS, TASK_RUNS, ApiError
+from timewright.controller.context import Sync
+from timewright.controller.observe import observe_job, observe_pod
+from timewright.decisions import run_status
+from timewright.decisions.observed import ObservedJob, ObservedPod, ObservedRun
+from timewright.decisions.result import Obstacle, Result, obstacle_of, result_of
+from timewright.desired.task_run import build_task_run
+from timewright.resources.definition import nominal_time_from_job_name
+from timewright.resources.task_run import TaskRunStatus
+from timewright.resources.vocabulary import ConcurrencyPolicy, Outcome, Reason, Trigger
+
+logger = logging.getLogger(__name__)
+
+START_GRACE = timedelta(seconds=5)
+"""How long a Job may take to have a running Pod before the Pod is asked what keeps it."""
+
+DEFAULT_PULL_DEADLINE_SECONDS = 120
+
+
+async def record_runs(sync: Sync) -> None:
+    """Create TaskRuns for Jobs that have none, and bring the status of unfinished TaskRuns up to date."""
+    store = sync.operator.store
+    counted = set(sync.status.counted_runs)
+    jobs = {job.task_run_name: job for job in store.jobs.of(sync.key)}
+    for name, job in sorted(jobs.items(), key=lambda item: item[1].created_at):
+        if store.runs.find(sync.key, name) is None and name not in counted:
+            await _create_run(sync, job)
+    for run in store.runs.of(sync.key):
+        if run.finished or run.deleting:
+            continue
+        job_of_run = jobs.get(run.name)
+        if job_of_run is not None:
+            await _follow(sync, run, job_of_run)
+        elif run.job_uid is not None:
+            await _settle_without_job(sync, run)
+        elif run.trigger is Trigger.SCHEDULE:
+            await _settle_unclaimed(sync, run)
+    for job in jobs.values():
+        if job.deleted and (job.task_run_name in counted or _is_finished(sync, job)):
+            store.jobs.drop(sync.key, job.name, job.uid)
+
+
+def _is_finished(sync: Sync, job: ObservedJob) -> bool:
+    run = sync.operator.store.runs.find(sync.key, job.task_run_name)
+    return run is not None and run.finished
+
+
+async def _create_run(sync: Sync, job: ObservedJob) -> None:
+    """Record that a tick has started a run. The deterministic name makes a second record impossible."""
+    if job.run_name is not None:
+        return  # made for a TaskRun by hand which somebody has removed: nothing to record it in
+    store, api = sync.operator.store, sync.operator.api
+    manifest = build_task_run(
+        sync.key.namespace,
+        sync.task.name,
+        sync.task.uid,
+        name=job.task_run_name,
+        scheduled_at=job.scheduled_at or nominal_time_from_job_name(job.name),
+    )
+    try:
+        store.put_run(await api.create(TASK_RUNS, manifest))
+    except ApiError as error:
+        if not error.conflict:
+            raise
+        existing = await api.get(TASK_RUNS, sync.key.namespace, job.task_run_name)
+        owners = existing["metadata"].get("ownerReferences") or []
+        if all(owner["uid"] != sync.task.uid for owner in owners):
+            # Of an earlier task of this name, on its way out; or made by hand. Both end, and then the name is free.
+            raise
+        store.put_run(existing)
+
+
+async def _follow(sync: Sync, run: ObservedRun, job: ObservedJob) -> None:
+    """Bring a run's status up to date with its Job."""
+    if job.finished:
+        pods = [] if job.deleted else await _pods(sync, job)
+        told = run.status.get("reason")
+        result = result_of(job, pods, told if told == Reason.IMAGE_PULL_FAILED.value else None)
+        if told == Reason.IMAGE_PULL_FAILED.value and not job.succeeded:
+            result = Result(Outcome.FAILED, told, run.status.get("message") or "", attempts=result.attempts)
+        await finish_run(sync, run, job, result)
+    elif job.deleted or job.deleting:
+        await finish_run(sync, run, job, _cancelled(sync, job))
+    else:
+        obstacle = await _find_obstacle(sync, job)
+        await write_run_status(sync, run, run_status.running(run, job, obstacle))
+
+
+def _cancelled(sync: Sync, job: ObservedJob) -> Result:
+    """Tell why a Job that had not finished was deleted."""
+    policy = sync.verdict.spec.concurrency_policy if sync.verdict.spec else None
+    later = [each for each in sync.operator.store.jobs.of(sync.key) if each.created_at > job.created_at]
+    if policy is ConcurrencyPolicy.REPLACE and later:
+        successor = min(later, key=lambda each: each.created_at).task_run_name
+        return Result(
+            Outcome.CANCELLED, Reason.REPLACED.value, f"run {successor!r} replaced it (concurrencyPolicy is Replace)"
+        )
+    return Result(Outcome.CANCELLED, Reason.JOB_DELETED.value, f"Job {job.name!r} was deleted before it finished")
+
+
+async def _settle_without_job(sync: Sync, run: ObservedRun) -> None:
+    """Settle a run whose Job is not known: ask the API server itself, and if it is gone the run is Lost."""
+    if run.job_name is not None:
+        try:
+            body = await sync.operator.api.get(JOBS, sync.key.namespace, run.job_name)
+            if body["metadata"]["uid"] == run.job_uid:
+                sync.operator.store.put_job(body)
+                await _follow(sync, run, observe_job(body))
+                return
+        except ApiError as error:
+            if not error.not_found:
+                raise
+    text = f"Job {run.job_name!r} was removed while the operator was not looking; whether it finished is not known"
+    await finish_run(sync, run, None, Result(Outcome.LOST, Reason.JOB_VANISHED.value, text))
+
+
+async def _settle_unclaimed(sync: Sync, run: ObservedRun) -> None:
+    """Settle a TaskRun that claims to be of the schedule, but has no Job."""
+    if run.owner_uid == sync.task.uid:
+        text = f"no Job named {run.name!r} was found; whether it ran is not known"
+        result = Result(Outcome.LOST, Reason.JOB_VANISHED.value, text)
+    else:
+        text = "spec.trigger: Schedule is written by the operator alone; leave it out to run the task now"
+        result = Result(Outcome.FAILED, Reason.INVALID_TRIGGER.value, text)
+    await finish_run(sync, run, None, result)
+
+
+async def finish_run(sync: Sync, run: ObservedRun, job: ObservedJob | None, result: Result) -> None:
+    """Write how a run ended, and tell whoever listens."""
+    status = run_status.finished(run, job, result, sync.now)
+    if not await write_run_status(sync, run, status):
+        return
+    metrics.runs.labels(result.outcome.value, result.reason, run.trigger.value).inc()
+    if status.start_delay_seconds is not None:
+        metrics.start_delay.observe(status.start_delay_seconds)
+    if result.outcome in (Outcome.FAILED, Outcome.LOST):
+        await events.warn(sync, f"Run{result.outcome.value}", "Run", f"{run.name}: {result.reason}: {result.message}")
+
+
+async def write_run_status(sync: Sync, run: ObservedRun, status: TaskRunStatus) -> bool:
+    """Write a run's status if it differs; tell whether it was written.
+
+    The write names the version that was looked at, so an outcome is never overwritten.
+    """
+    wanted = status.to_manifest()
+    kept = {key: value for key, value in wanted.items() if run.status.get(key) != value}
+    gone = {key: None for key in ("reason", "message") if key in run.status and key not in wanted}
+    if not kept and not gone:
+        return False
+    body: dict[str, Any] = {"metadata": {"resourceVersion": run.resource_version}, "status": {**kept, **gone}}
+    try:
+        answer = await sync.operator.api.merge_patch(TASK_RUNS, sync.key.namespace, run.name, body, "status")
+    except ApiError as error:
+        if error.not_found:
+            sync.operator.store.runs.drop(sync.key, run.name, run.uid)
+            return False
+        raise
+    sync.operator.store.put_run(answer)
+    return True
+
+
+async def _find_obstacle(sync: Sync, job: ObservedJob) -> Obstacle | None:
+    """Ask the Pods of a Job that does not get going what keeps them, and give up on an image that cannot be had."""
+    if job.ready or job.suspended or job.start_time is None:
+        return None
+    waited = sync.now - job.start_time
+    if waited < START_GRACE:
+        sync.wake_in((START_GRACE - waited).total_seconds() + 0.5)
+        return None
+    sync.wake_in(min(max(waited.total_seconds() / 2, 5.0), 60.0))
+    obstacle = obstacle_of(await _pods(sync, job))
+    if obstacle is not None and obstacle.reason == Reason.IMAGE_PULL_FAILED.value:
+        await _give_up_pulling(sync, job, obstacle, waited)
+    return obstacle
+
+
+async def _give_up_pulling(sync: Sync, job: ObservedJob, obstacle: Obstacle, waited: timedelta) -> None:
+    """Have the Job controller end a Job whose image cannot be pulled, once its deadline is over."""
+    spec = sync.verdict.spec
+    deadline = spec.image_pull_deadline_seconds if spec else DEFAULT_PULL_DEADLINE_SECONDS
+    if deadline == 0:
+        return
+    if not obstacle.hopeless and waited.total_seconds() < deadline:
+        sync.wake_in(deadline - waited.total_seconds() + 0.5)
+        return
+    run = sync.operator.store.runs.find(sync.key, job.task_run_name)
+    if run is None or run.status.get("reason") != Reason.IMAGE_PULL_FAILED.value:
+        sync.wake_in(0.5)  # its reason has to be on record first, or the Job's end would look like a time-out
+        return
+    seconds = max(1, int(waited.total_seconds()))
+    if job.active_deadline is None or job.active_deadline > seconds:
+        body = {"spec": {"activeDeadlineSeconds": seconds}}
+        answer = await sync.operator.api.merge_patch(JOBS, sync.key.namespace, job.name, body)
+        sync.operator.store.put_job(answer)
+
+
+async def _pods(sync: Sync, job: ObservedJob) -> list[ObservedPod]:
+    selector = f"batch.kubernetes.io/controller-uid={job.uid}"
+    return [
+        observe_pod(body)
+        async for page in sync.operator.api.list_all(PODS, sync.key.namespace, selector)
+        for body in page
+    ]

@@ -1,0 +1,43 @@
+"""Last step: records and Jobs that have outlived their use go.
+
+Comes after the status is written, since a TaskRun may go only once it is counted and a Job only once it is recorded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from timewright.controller.api import JOBS, TASK_RUNS
+from timewright.controller.context import Sync
+from timewright.decisions.observed import ObservedJob
+from timewright.decisions.retention import expired_jobs, expired_runs, next_expiry
+from timewright.desired.cron_job import time_to_live
+
+
+async def remove_expired(sync: Sync) -> None:
+    """Remove TaskRuns and Jobs beyond the user's limits, and let the user's own time-to-live of Jobs begin."""
+    spec, store, api = sync.verdict.spec, sync.operator.store, sync.operator.api
+    if spec is None:
+        return  # limits that cannot be read remove nothing
+    counted = set(sync.status.counted_runs)
+    jobs = store.jobs.of(sync.key)
+    for job in expired_jobs(jobs, counted, spec):
+        await api.delete(JOBS, sync.key.namespace, job.name, job.uid)
+        store.jobs.revise(sync.key, replace(job, deleting=True))
+    runs = store.runs.of(sync.key)
+    for run in expired_runs(runs, counted, spec, sync.now):
+        await api.delete(TASK_RUNS, sync.key.namespace, run.name, run.uid)
+        store.runs.revise(sync.key, replace(run, deleting=True))
+    expiry = next_expiry(runs, spec)
+    if expiry is not None:
+        sync.wake_at(expiry)
+    seconds = time_to_live(spec)
+    if seconds is not None:
+        for job in jobs:
+            if _may_expire(job) and job.task_run_name in counted:
+                body = {"spec": {"ttlSecondsAfterFinished": seconds}}
+                store.put_job(await api.merge_patch(JOBS, sync.key.namespace, job.name, body))
+
+
+def _may_expire(job: ObservedJob) -> bool:
+    return job.finished and job.time_to_live is None and not (job.deleted or job.deleting)

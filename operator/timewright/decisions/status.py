@@ -1,0 +1,94 @@
+"""What does a ScheduledTask's status say?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from timewright.decisions.acceptance import Accepted, Refused
+from timewright.decisions.observed import ObservedJob, ObservedRun
+from timewright.resources.conditions import Condition, condition, merge_conditions
+from timewright.resources.scheduled_task import ActiveRun, ScheduledTaskStatus
+from timewright.resources.vocabulary import Outcome, Trigger
+
+ACTIVE_LISTED = 20
+"""The most active runs that a status lists; `activeCount` counts them all."""
+
+
+def count_runs(
+    status: ScheduledTaskStatus, runs: Sequence[ObservedRun], jobs: Iterable[ObservedJob]
+) -> ScheduledTaskStatus:
+    """Return the status with every finished run in its counters, each once.
+
+    The names of those counted are kept, in the same write as the counters, while their TaskRun or their Job exists: a
+    crash at any point neither loses nor doubles a run, and a Job whose TaskRun was removed is not recorded again.
+    """
+    present = {run.name for run in runs} | {job.task_run_name for job in jobs}
+    counted = [name for name in status.counted_runs if name in present]
+    seen = set(counted)
+    counters = status.counters
+    for run in sorted(runs, key=_finish):
+        if run.outcome is not None and run.name not in seen:
+            counters = counters.plus(run.outcome)
+            counted.append(run.name)
+    return status.model_copy(update={"counters": counters, "counted_runs": counted})
+
+
+def summarize_runs(
+    status: ScheduledTaskStatus, runs: Sequence[ObservedRun], jobs: Iterable[ObservedJob]
+) -> ScheduledTaskStatus:
+    """Return the status with what is known of the latest and the active runs."""
+    finished = [run for run in runs if run.outcome is not None]
+    last = max((run for run in finished if run.outcome is not Outcome.SKIPPED), key=_finish, default=None)
+    ticks = [run.scheduled_at for run in runs if run.trigger is Trigger.SCHEDULE and run.scheduled_at is not None]
+    ticks += [job.scheduled_at for job in jobs if job.scheduled_at is not None]
+    successes = [run.completion_time for run in finished if run.outcome is Outcome.SUCCEEDED and run.completion_time]
+    active = sorted((run for run in runs if run.outcome is None and run.job_name), key=lambda run: run.created_at)
+    changes: dict[str, object] = {
+        "active": [ActiveRun(name=run.name, job_name=run.job_name) for run in active[:ACTIVE_LISTED]],
+        "active_count": len(active),
+        "last_tick": max([*ticks, *filter(None, [status.last_tick])], default=None),
+        "last_success_time": max([*successes, *filter(None, [status.last_success_time])], default=None),
+    }
+    if last is not None:
+        changes |= {"last_run": last.name, "last_outcome": last.outcome}
+    return status.model_copy(update=changes)
+
+
+def accepted_conditions(
+    verdict: Accepted | Refused, not_ready: tuple[str, str] | None, generation: int, running: int | None, now: datetime
+) -> list[Condition]:
+    """Return the conditions Accepted and Ready.
+
+    `not_ready` is a reason and a message where a valid task could not be applied; `running` is the generation whose
+    schedule runs, if any.
+    """
+    if isinstance(verdict, Refused):
+        goes_on = f"; generation {running} keeps running" if running is not None else ""
+        return [
+            condition("Accepted", False, verdict.reason, verdict.message, now=now, generation=generation),
+            condition("Ready", False, "NotAccepted", verdict.message + goes_on, now=now, generation=generation),
+        ]
+    accepted = condition("Accepted", True, "Valid", "the spec is valid", now=now, generation=generation)
+    if not_ready is not None:
+        reason, message = not_ready
+        return [accepted, condition("Ready", False, reason, message, now=now, generation=generation)]
+    return [accepted, condition("Ready", True, "Applied", "the CronJob is applied", now=now, generation=generation)]
+
+
+def healthy_condition(last: Outcome | None, last_run: str | None, generation: int, now: datetime) -> Condition:
+    """Return the condition Healthy: how the run went that finished last."""
+    if last is None:
+        return condition("Healthy", None, "NoRunYet", "no run has finished yet", now=now, generation=generation)
+    well = last is Outcome.SUCCEEDED
+    text = f"run {last_run}: {last.value}"
+    return condition("Healthy", well, f"LastRun{last.value}", text, now=now, generation=generation)
+
+
+def with_conditions(status: ScheduledTaskStatus, conditions: Iterable[Condition]) -> ScheduledTaskStatus:
+    """Return the status with those conditions; one that did not change keeps its transition time."""
+    return status.model_copy(update={"conditions": merge_conditions(status.conditions, conditions)})
+
+
+def _finish(run: ObservedRun) -> datetime:
+    return run.completion_time or run.created_at
