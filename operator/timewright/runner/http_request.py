@@ -1,0 +1,132 @@
+"""Makes an HTTP request; the status of the response decides."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from types import ModuleType
+
+from timewright import __version__
+from timewright.resources.definition import secret_variable
+from timewright.resources.kinds import HttpHeader, HttpRequest
+from timewright.resources.vocabulary import Reason
+from timewright.runner.capture import readable
+from timewright.runner.context import RunContext, expand
+from timewright.runner.output import Output
+from timewright.runner.process import Limits
+from timewright.runner.request_errors import explain
+from timewright.runner.result import Result, failed, succeeded, terminated
+from timewright.runner.stop import StopRequest
+
+CONNECT_SECONDS = 10.0
+"""How long a connection may take to be made, TLS included."""
+
+DEFAULT_TIMEOUT_SECONDS = 300.0
+"""The time-out of a task that names none: a server that never answers must not hold a run for ever."""
+
+BODY_SHOWN_BYTES = 2000
+"""How much of the response's beginning goes into the output; a record holds little more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back. `size` is that of the whole body in bytes, `head` its beginning."""
+
+    status: int
+    phrase: str
+    head: bytes
+    size: int
+
+
+async def run(request: HttpRequest, context: RunContext, output: Output, stop: StopRequest, limits: Limits) -> Result:
+    """Make the request, within the time-out from the first look-up of a name to the last byte of the response."""
+    timeout = limits.timeout or DEFAULT_TIMEOUT_SECONDS
+    sending = asyncio.ensure_future(_send(request, context))
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({sending, stopping}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        if not sending.done():
+            if stop.signal_name is not None:
+                return terminated(stop.signal_name)
+            name = "spec.timeoutSeconds" if limits.timeout else "the default; set spec.timeoutSeconds to wait longer"
+            return failed(
+                Reason.TIMED_OUT, f"{_named(request, context)}: no full response within {timeout:g} s ({name})"
+            )
+        return await _judge(request, context, sending, output)
+    finally:
+        sending.cancel()
+        stopping.cancel()
+
+
+async def _judge(
+    request: HttpRequest, context: RunContext, sending: asyncio.Future[Response], output: Output
+) -> Result:
+    name = _named(request, context)
+    try:
+        response = sending.result()
+    except Exception as error:  # noqa: BLE001 - whatever a client raises, the request has failed
+        return failed(Reason.REQUEST_FAILED, f"{name}: {explain(error, CONNECT_SECONDS)}")
+    await output.say(f"{name} → {response.status} {response.phrase}, {response.size} bytes")
+    text = readable(response.head)
+    if response.size > len(response.head):
+        text += f"\n… {response.size - len(response.head)} bytes more …\n"
+    await output.show(text)
+    status = f"{response.status} {response.phrase}".strip()
+    if _expected(response.status, request.expected_status):
+        return succeeded(f"{name}: {status}")
+    expected = ", ".join(request.expected_status)
+    return failed(Reason.UNEXPECTED_STATUS, f"{name}: {status}; expected {expected} (spec.http.expectedStatus)")
+
+
+async def _send(request: HttpRequest, context: RunContext) -> Response:
+    httpx = _import_httpx()
+    environment = context.environment
+    headers = [(header.name.encode(), value.encode()) for header, value in _headers(request, context)]
+    body = None if request.body is None else expand(request.body, environment).encode()
+    timeout = httpx.Timeout(None, connect=CONNECT_SECONDS)
+    async with (
+        httpx.AsyncClient(timeout=timeout, headers={"User-Agent": f"timewright/{__version__}"}) as client,
+        client.stream(
+            request.method.value, expand(request.url, environment), headers=headers, content=body
+        ) as response,
+    ):
+        head, size = bytearray(), 0
+        async for chunk in response.aiter_bytes():
+            size += len(chunk)
+            head += chunk[: BODY_SHOWN_BYTES - len(head)]
+        return Response(response.status_code, response.reason_phrase, bytes(head), size)
+
+
+def _headers(request: HttpRequest, context: RunContext) -> list[tuple[HttpHeader, str]]:
+    pairs = []
+    for header in request.headers:
+        if header.value_from is not None:
+            reference = header.value_from.secret_key_ref
+            value = context.secrets[secret_variable(reference.name, reference.key)]
+        else:
+            value = expand(header.value or "", context.environment)
+        pairs.append((header, value))
+    return pairs
+
+
+def _expected(status: int, patterns: list[str]) -> bool:
+    return any(pattern in (str(status), f"{status // 100}xx") for pattern in patterns)
+
+
+def _named(request: HttpRequest, context: RunContext) -> str:
+    """Return method and URL for messages, without credentials and query."""
+    url = expand(request.url, context.environment)
+    scheme, _, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    return (
+        f"{request.method} {scheme}://{authority.rpartition('@')[2].partition('?')[0]}{slash}{path.partition('?')[0]}"
+    )
+
+
+def _import_httpx() -> ModuleType:
+    """Import httpx without its command line, whose click, rich and pygments take four times as long as all the rest."""
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+    import httpx
+
+    return httpx

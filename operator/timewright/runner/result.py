@@ -1,0 +1,41 @@
+"""How one execution of a task ended, before times and output are added to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from timewright.resources.vocabulary import Outcome, Reason
+
+TERMINATED = "Terminated"
+"""Reason of a run that was asked from outside to stop, by SIGTERM or Ctrl-C: its Pod was deleted or evicted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How it ended. `exit_code` is that of the task's process as a shell tells it (128 + n for signal n)."""
+
+    outcome: Outcome
+    reason: str
+    message: str = ""
+    exit_code: int | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the outcome is Succeeded."""
+        return self.outcome is Outcome.SUCCEEDED
+
+
+def succeeded(message: str = "", exit_code: int | None = None) -> Result:
+    """Return the result of a run that did what it should."""
+    return Result(Outcome.SUCCEEDED, Reason.COMPLETED.value, message, exit_code)
+
+
+def failed(reason: Reason, message: str, exit_code: int | None = None) -> Result:
+    """Return the result of a run that did not."""
+    return Result(Outcome.FAILED, reason.value, message, exit_code)
+
+
+def terminated(signal_name: str, exit_code: int | None = None) -> Result:
+    """Return the result of a run that was stopped from outside."""
+    text = f"stopped by {signal_name} from outside: its Pod was deleted, evicted or past its deadline"
+    return Result(Outcome.CANCELLED, TERMINATED, text, exit_code)
