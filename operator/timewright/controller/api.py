@@ -71,7 +71,9 @@ class ApiError(Exception):
     @property
     def refused(self) -> bool:
         """Whether the object itself was found wrong: sending it again will not help."""
-        return self.status in (400, 413, 422) or (self.status == 500 and "not declared in schema" in self.message)
+        return self.status in (400, 413, 422) or (
+            self.status == 500 and "failed to create typed patch object" in self.message
+        )
 
     @property
     def forbidden(self) -> bool:
@@ -80,7 +82,11 @@ class ApiError(Exception):
 
 
 class Api:
-    """The Kubernetes API, as this operator uses it. Use as an async context manager."""
+    """The Kubernetes API, as this operator uses it. Use as an async context manager.
+
+    Every request raises ApiError when the API server answers with an error, and OSError (ConnectionError,
+    TimeoutError) when it does not answer.
+    """
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client
@@ -179,8 +185,11 @@ class Api:
         await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)
         url = self._client.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         metrics.api_requests.labels(method, resource.plural).inc()
-        response = await self._client.call_api(method, url, headers, body, _request_timeout=_TIMEOUT)
-        content = await response.read()
+        try:
+            response = await self._client.call_api(method, url, headers, body, _request_timeout=_TIMEOUT)
+            content = await response.read()
+        except aiohttp.ClientError as error:
+            raise ConnectionError(f"{method} {path}: {error or type(error).__name__}") from error
         if 200 <= response.status <= 299:
             parsed: Manifest = json.loads(content)
             return parsed

@@ -22,6 +22,7 @@ def settle(settings: kopf.OperatorSettings) -> None:
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.queueing.idle_timeout = WORKER_IDLE_SECONDS
+    settings.queueing.exit_timeout = WORKER_IDLE_SECONDS
     settings.watching.chunk_size = 500
     settings.watching.label_selectors["batch", "cronjobs"] = names.TASK_LABEL
     settings.watching.label_selectors["batch", "jobs"] = names.TASK_LABEL

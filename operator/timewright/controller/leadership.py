@@ -1,21 +1,26 @@
-"""One replica works at a time: the one that holds the Lease."""
+"""One replica works at a time: the one that holds the Lease.
+
+The rules are client-go's (k8s.io/client-go/tools/leaderelection): a Lease is free once nobody has renewed it for its
+duration, measured on the watcher's own monotonic clock from when it last saw the Lease change, so that clocks need not
+agree and may jump; and a leader stops before that time can have passed for anybody else. The official Python client's
+own election compares wall clocks and, as of version 37, cannot create a Lease in its async form.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
-
-from kubernetes.aio.leaderelection import electionconfig, leaderelection
-from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
+from datetime import UTC, datetime
+from typing import Any
 
 from timewright.controller import metrics
 from timewright.controller.api import LEASES, Api, ApiError
-from timewright.controller.configuration import Configuration
 
-LEASE_SECONDS = 15
-RENEW_DEADLINE_SECONDS = 10
-RETRY_SECONDS = 2
+LEASE_SECONDS = 15.0
+RENEW_DEADLINE_SECONDS = 10.0
+RETRY_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
 
@@ -24,55 +29,109 @@ class LeadershipLost(Exception):  # noqa: N818 - it is an event more than an err
     """The Lease could not be renewed in time: another replica may lead by now."""
 
 
-async def lead(api: Api, configuration: Configuration, work: Callable[[], Awaitable[None]]) -> None:
-    """Wait for the Lease, then work while holding it.
+class Lease:
+    """A Lease that this process holds, or would like to."""
 
-    Should two replicas work at once all the same, for a moment, no harm is done: writes name the version they assume,
-    and names are made from what they stand for.
+    def __init__(
+        self, api: Api, *, namespace: str, name: str, identity: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._name = name
+        self._identity = identity
+        self._clock = clock
+        self._seen: dict[str, Any] | None = None
+        self._seen_at = 0.0
 
-    Raises:
-        LeadershipLost: when the Lease is lost; the process should end and start anew.
+    async def lead(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Wait for the Lease, then work while holding it, and give it up when cancelled.
 
-    """
+        Should two replicas work at once all the same, for a moment, no harm is done: writes name the version they
+        assume, and names are made from what they stand for.
 
-    async def leading() -> None:
-        logger.info("leading as %s", configuration.identity)
+        Raises:
+            LeadershipLost: when the Lease could not be renewed; the process should end and start anew.
+
+        """
+        while not await self._try():  # noqa: ASYNC110 - it polls another machine
+            await asyncio.sleep(RETRY_SECONDS)
+        logger.info("leading as %s", self._identity)
         metrics.leader.set(1)
-        await work()
+        working = asyncio.ensure_future(work())
+        renewing = asyncio.ensure_future(self._renew())
+        try:
+            done, _ = await asyncio.wait({working, renewing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            metrics.leader.set(0)
+            working.cancel()
+            renewing.cancel()
+            await asyncio.gather(working, renewing, return_exceptions=True)
+            await self._release()
+        for each in done:
+            each.result()
 
-    lock = LeaseLock(configuration.lease_name, configuration.operator_namespace, configuration.identity, api.client)
-    election = leaderelection.LeaderElection(
-        electionconfig.Config(
-            lock,
-            lease_duration=LEASE_SECONDS,
-            renew_deadline=RENEW_DEADLINE_SECONDS,
-            retry_period=RETRY_SECONDS,
-            onstarted_leading=leading,
-            onstopped_leading=_stopped,
-        )
-    )
-    try:
-        await election.run()
-    except asyncio.CancelledError:
-        await _release(api, configuration)
-        raise
-    finally:
-        metrics.leader.set(0)
-    raise LeadershipLost(f"Lease {configuration.operator_namespace}/{configuration.lease_name} was not renewed in time")
+    async def _renew(self) -> None:
+        renewed_at = self._clock()
+        while self._clock() - renewed_at < RENEW_DEADLINE_SECONDS:
+            await asyncio.sleep(RETRY_SECONDS)
+            asked_at = self._clock()
+            if await self._try():
+                renewed_at = asked_at
+        raise LeadershipLost(f"Lease {self._namespace}/{self._name} was not renewed in time")
 
+    async def _try(self) -> bool:
+        """Take or renew the Lease if that is allowed; tell whether it is ours."""
+        try:
+            async with asyncio.timeout(RENEW_DEADLINE_SECONDS / 2):
+                return await self._take()
+        except ApiError as error:
+            if not error.conflict:
+                logger.warning("Lease %s/%s: %s", self._namespace, self._name, error)
+        except OSError as error:
+            logger.warning("Lease %s/%s: %s", self._namespace, self._name, error or type(error).__name__)
+        return False
 
-async def _stopped() -> None:
-    """Do nothing: `lead` tells that leadership ended."""
+    async def _take(self) -> bool:
+        try:
+            lease = await self._api.get(LEASES, self._namespace, self._name)
+        except ApiError as error:
+            if not error.not_found:
+                raise
+            metadata = {"name": self._name, "namespace": self._namespace}
+            self._see(await self._api.create(LEASES, {"metadata": metadata, "spec": self._spec(None)}))
+            return True
+        if self._seen is None or self._seen["metadata"]["resourceVersion"] != lease["metadata"]["resourceVersion"]:
+            self._see(lease)
+        spec = lease.get("spec") or {}
+        holder = spec.get("holderIdentity")
+        duration = spec.get("leaseDurationSeconds") or LEASE_SECONDS
+        if holder not in (None, "", self._identity) and self._clock() - self._seen_at < duration:
+            return False
+        self._see(await self._api.replace(LEASES, {**lease, "spec": self._spec(spec)}))
+        return True
 
+    def _see(self, lease: dict[str, Any]) -> None:
+        self._seen, self._seen_at = lease, self._clock()
 
-async def _release(api: Api, configuration: Configuration) -> None:
-    """Give the Lease up on the way out, so that the next replica need not wait for its end."""
-    namespace, name = configuration.operator_namespace, configuration.lease_name
-    try:
-        lease = await api.get(LEASES, namespace, name)
-        if lease["spec"].get("holderIdentity") != configuration.identity:
-            return
-        lease["spec"] |= {"holderIdentity": None, "renewTime": None, "acquireTime": None}
-        await api.replace(LEASES, lease)
-    except ApiError as error:
-        logger.warning("could not release the Lease: %s", error)
+    def _spec(self, old: dict[str, Any] | None) -> dict[str, Any]:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        old = old or {}
+        ours = old.get("holderIdentity") == self._identity
+        return {
+            "holderIdentity": self._identity,
+            "leaseDurationSeconds": int(LEASE_SECONDS),
+            "acquireTime": old.get("acquireTime") if ours else now,
+            "renewTime": now,
+            "leaseTransitions": (old.get("leaseTransitions") or 0) + (0 if ours or not old else 1),
+        }
+
+    async def _release(self) -> None:
+        """Give the Lease up, so that the next replica need not wait for its end."""
+        try:
+            async with asyncio.timeout(RETRY_SECONDS):
+                lease = await self._api.get(LEASES, self._namespace, self._name)
+                if (lease.get("spec") or {}).get("holderIdentity") == self._identity:
+                    spec = {**lease["spec"], "holderIdentity": None, "renewTime": None, "acquireTime": None}
+                    await self._api.replace(LEASES, {**lease, "spec": spec})
+        except (ApiError, OSError) as error:
+            logger.warning("could not release the Lease: %s", error)

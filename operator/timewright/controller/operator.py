@@ -18,7 +18,7 @@ from timewright.controller.api import ApiError, connect
 from timewright.controller.configuration import Configuration, ConfigurationError
 from timewright.controller.context import Operator
 from timewright.controller.handlers import register
-from timewright.controller.leadership import LeadershipLost, lead
+from timewright.controller.leadership import LeadershipLost, Lease
 from timewright.controller.logs import set_up_logging
 from timewright.controller.prime import RELIST_SECONDS, relist
 from timewright.controller.reconcile import reconcile
@@ -37,9 +37,10 @@ class Process:
         self.store = Store()
         self.queue: WorkQueue[TaskKey] = WorkQueue(on_error=report)
         self.primed = asyncio.Event()
+        self.stop = asyncio.Event()
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Run until told to stop.
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT.
 
         Raises:
             LeadershipLost: when another replica may have taken over.
@@ -49,32 +50,49 @@ class Process:
         metrics.queue_depth.set_function(lambda: len(self.queue))
         async with await connect() as api, serve(self.configuration.metrics_port, self.primed.is_set):
             operator = Operator(api, self.store, self.configuration)
-            parts = {
-                asyncio.create_task(self._watch(), name="watch"),
-                asyncio.create_task(lead(api, self.configuration, lambda: self._work(operator)), name="lead"),
+            lease = Lease(
+                api,
+                namespace=self.configuration.operator_namespace,
+                name=self.configuration.lease_name,
+                identity=self.configuration.identity,
+            )
+            watch = asyncio.create_task(self._watch(), name="watch")
+            parts = [
+                asyncio.create_task(lease.lead(lambda: self._work(operator)), name="lead"),
                 asyncio.create_task(self._relist(operator), name="relist"),
-            }
-            stopped = asyncio.create_task(stop.wait(), name="stop")
+                asyncio.create_task(self.stop.wait(), name="stop"),
+            ]
             try:
-                done, _ = await asyncio.wait({*parts, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait([watch, *parts], return_when=asyncio.FIRST_COMPLETED)
             finally:
-                for each in (*parts, stopped):
-                    each.cancel()
-                await asyncio.gather(*parts, stopped, return_exceptions=True)
-            for each in done - {stopped}:
+                # kopf comes last: on its way out it cancels whatever else is left in the loop, again and again.
+                await _end(parts)
+                self.stop.set()
+                await asyncio.gather(watch, return_exceptions=True)
+            for each in done:
                 each.result()
-                raise RuntimeError(f"the part {each.get_name()!r} of the operator has ended")
 
     async def _watch(self) -> None:
         registry = kopf.OperatorRegistry()
         register(registry, self.store, self.queue, self._alive)
-        await kopf.operator(
-            registry=registry,
-            standalone=True,
-            clusterwide=not self.configuration.namespaces,
-            namespaces=self.configuration.namespaces,
-            liveness_endpoint=f"http://0.0.0.0:{self.configuration.liveness_port}/healthz",
-        )
+        async with asyncio.TaskGroup() as group:
+            ready = asyncio.Event()
+            group.create_task(
+                kopf.operator(
+                    registry=registry,
+                    standalone=True,
+                    clusterwide=not self.configuration.namespaces,
+                    namespaces=self.configuration.namespaces,
+                    liveness_endpoint=f"http://0.0.0.0:{self.configuration.liveness_port}/healthz",
+                    ready_flag=ready,
+                    stop_flag=self.stop,
+                )
+            )
+            await ready.wait()
+            # kopf has taken the signals to itself by now; with it alone, the Lease would not be given up.
+            loop = asyncio.get_running_loop()
+            for each in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(each, self.stop.set)
 
     async def _relist(self, operator: Operator) -> None:
         while True:
@@ -107,6 +125,13 @@ class Process:
         return {"tasks": len(self.store.tasks), "queue": len(self.queue)}
 
 
+async def _end(tasks: list[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait for their end."""
+    for each in tasks:
+        each.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 def report(key: TaskKey, error: Exception) -> None:
     """Log why a reconciliation failed; a conflict is no more than a sign that something has just changed."""
     metrics.reconcile_errors.inc()
@@ -119,15 +144,6 @@ def report(key: TaskKey, error: Exception) -> None:
         logger.error("%s: unexpected error; trying again later", name, exc_info=error)
 
 
-async def run(configuration: Configuration) -> None:
-    """Run the operator until SIGTERM or SIGINT."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, stop.set)
-    await Process(configuration).run(stop)
-
-
 def main() -> int:
     """Run the operator; return the exit code: 0 stopped as asked, 1 leadership lost, 2 wrong settings."""
     try:
@@ -138,7 +154,7 @@ def main() -> int:
     set_up_logging(configuration.log_level, configuration.log_format)
     logger.info("timewright %s", __version__)
     try:
-        asyncio.run(run(configuration))
+        asyncio.run(Process(configuration).run())
     except LeadershipLost as error:
         logger.warning("%s", error)
         return 1

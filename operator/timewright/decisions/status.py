@@ -39,7 +39,8 @@ def summarize_runs(
 ) -> ScheduledTaskStatus:
     """Return the status with what is known of the latest and the active runs."""
     finished = [run for run in runs if run.outcome is not None]
-    last = max((run for run in finished if run.outcome is not Outcome.SKIPPED), key=_finish, default=None)
+    ran = [run for run in finished if run.job_uid is not None]
+    last = max(ran, key=_finish, default=None)
     ticks = [run.scheduled_at for run in runs if run.trigger is Trigger.SCHEDULE and run.scheduled_at is not None]
     ticks += [job.scheduled_at for job in jobs if job.scheduled_at is not None]
     successes = [run.completion_time for run in finished if run.outcome is Outcome.SUCCEEDED and run.completion_time]
