@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
 
 
-def main() -> NoReturn:
-    """Run the command line of this process."""
+def main() -> None:
+    """Run the command line of this process; does not return."""
     command, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("", [])
     if command == "schedule:run":
         _stop_while_starting()
@@ -21,7 +20,7 @@ def main() -> NoReturn:
         sys.exit(schedule_explain.run(arguments))
     from timewright.cli.app import run_app
 
-    sys.exit(run_app())
+    run_app()
 
 
 def _stop_while_starting() -> None:
