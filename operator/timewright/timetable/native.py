@@ -1,4 +1,4 @@
-"""The dialect of Kubernetes: what ``spec.schedule`` of a batch/v1 CronJob accepts, and the ticks it then has.
+"""The dialect of Kubernetes: what ``spec.schedule`` of a batch/v1 CronJob accepts.
 
 Follows ``ParseStandard`` of robfig/cron v3.0.1 (five fields, descriptors, ``@every``) as ``validateScheduleFormat`` of
 Kubernetes applies it, which refuses a time zone inside of the schedule.
@@ -7,18 +7,12 @@ Kubernetes applies it, which refuses a time zone inside of the schedule.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from timewright.timetable.days import CronDays
 from timewright.timetable.errors import NeverFiresError, ScheduleError
 from timewright.timetable.fields import DAY_OF_MONTH, DAY_OF_WEEK, HOUR, MINUTE, MONTH, parse_field
-from timewright.timetable.recurrence import Recurrence
-from timewright.timetable.robfig_walk import YEARS_AHEAD, RobfigWalk
-from timewright.timetable.wallclock import DAY, WallClock, date_of_day, minutes_of_day
-
-if TYPE_CHECKING:
-    from timewright.timetable.zones import Zone
+from timewright.timetable.wallclock import WallClock, minutes_of_day
 
 DESCRIPTORS = {
     "@yearly": "0 0 1 1 *",
@@ -33,8 +27,6 @@ EVERY = "@every "
 _FIELDS = (MINUTE, HOUR, DAY_OF_MONTH, MONTH, DAY_OF_WEEK)
 # White space as Go's unicode.IsSpace has it; Python's str.split would also split at the ASCII separators 1C to 1F.
 WORD = re.compile("[^\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
-_FARTHEST = YEARS_AHEAD * 365 * DAY
-_MONTH_AND_MORE = 33 * DAY
 
 
 class NativeFields(NamedTuple):
@@ -111,51 +103,6 @@ def never_fires(expression: str) -> NeverFiresError:
         field="schedule",
         value=expression,
     )
-
-
-class NativeTicks:
-    """The ticks that the CronJob controller takes from a native expression."""
-
-    __slots__ = ("_calendar", "_fields", "_zone")
-
-    def __init__(self, fields: NativeFields, zone: Zone) -> None:
-        self._fields = fields
-        self._zone = zone
-        self._calendar = Recurrence(fields.wallclock, zone)
-
-    def first_from(self, instant: int) -> int | None:
-        """Return the first tick at or after an instant, or ``None`` when robfig/cron finds none within five years."""
-        tick = self._calendar.first_from(instant)
-        if tick is None:
-            return None
-        spans = self._zone.spans
-        if (spans.irregular or spans.ragged_until > instant) and self._is_disturbed(instant, tick):
-            return RobfigWalk(self._fields.wallclock, self._fields.minutes, self._fields.hours, self._zone).first_from(
-                instant
-            )
-        if tick - instant > _FARTHEST and self._year(tick) > self._year(instant) + YEARS_AHEAD:
-            return None
-        return tick
-
-    def last_until(self, instant: int) -> int | None:
-        """Return the last tick at or before an instant, or ``None`` when there is none."""
-        return self._calendar.last_until(instant)
-
-    def count(self, start: int, end: int) -> int:
-        """Return how many ticks lie in ``[start, end)``."""
-        return self._calendar.count(start, end)
-
-    def _is_disturbed(self, instant: int, tick: int) -> bool:
-        """Tell whether the walk from an instant to its tick could come across a change that throws it off."""
-        # The walk may begin by going back to the start of the month.
-        spans = self._zone.covering(instant - _MONTH_AND_MORE)
-        if instant - _MONTH_AND_MORE < spans.ragged_until:
-            return True
-        index = bisect_left(spans.irregular, instant - _MONTH_AND_MORE)
-        return index < len(spans.irregular) and spans.irregular[index] <= tick + DAY
-
-    def _year(self, instant: int) -> int:
-        return date_of_day((instant + self._zone.offset(instant)) // DAY).year
 
 
 def _unknown_descriptor(expression: str) -> ScheduleError:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from timewright.timetable.durations import parse_delay
 from timewright.timetable.every import Every
-from timewright.timetable.native import EVERY, NativeTicks, parse_fields, refuse_time_zone
+from timewright.timetable.native import EVERY, parse_fields, refuse_time_zone
+from timewright.timetable.native_ticks import NativeTicks
 from timewright.timetable.schedule import Schedule
 from timewright.timetable.zones import load_zone
 

@@ -27,6 +27,13 @@ _MINUTE = 60
 YEARS_AHEAD = 5
 
 
+class EndlessWalkError(Exception):
+    """``Next`` never returns: a step of a day led back to where it began.
+
+    That happens where a zone east of the date line left out a whole day (Apia's 30 December 2011).
+    """
+
+
 class _Step(NamedTuple):
     """Where a loop left the walk (UTC seconds), and whether all fields have to be looked at again."""
 
@@ -47,7 +54,12 @@ class RobfigWalk:
         self._added = False
 
     def first_from(self, instant: int) -> int | None:
-        """Return the first tick at or after an instant (UTC seconds), or ``None`` where ``Next`` gives up."""
+        """Return the first tick at or after an instant (UTC seconds), or ``None`` where ``Next`` gives up.
+
+        Raises:
+            EndlessWalkError: where ``Next`` does not return.
+
+        """
         last_year = self._local(instant)[0].year + YEARS_AHEAD
         loops = (self._to_month, self._to_day, self._to_hour, self._to_minute, self._to_second)
         while self._local(instant)[0].year <= last_year:
@@ -82,7 +94,7 @@ class RobfigWalk:
                 on, time = self._local(self._at(day, 0))
                 day = day_of_date(on.year, on.month, on.day)
             ahead = self._days_ahead(on, time, instant)
-            instant = self._at(day + ahead, time)
+            departure, instant = instant, self._at(day + ahead, time)
             on, time = self._local(instant)
             hour = time // _HOUR
             if hour:
@@ -91,6 +103,8 @@ class RobfigWalk:
                 on, time = self._local(instant)
             if on.day == 1:
                 return _Step(instant, wrapped=True)
+            if instant == departure:
+                raise EndlessWalkError
         return _Step(instant, wrapped=False)
 
     def _days_ahead(self, on: date, time: int, instant: int) -> int:

@@ -117,7 +117,7 @@ class Zone:
         return after
 
     def _offset_at(self, instant: int) -> int:
-        offset = (EPOCH + timedelta(seconds=instant)).astimezone(self._info).utcoffset()
+        offset = datetime.fromtimestamp(instant, self._info).utcoffset()
         return 0 if offset is None else offset // _SECOND
 
 
