@@ -214,4 +214,5 @@ async def connect() -> Api:
             config_file=os.environ.get("KUBECONFIG"), client_configuration=configuration, persist_config=False
         )
     configuration.connection_pool_maxsize = _CONNECTIONS
+    configuration.client_session_kwargs = {"trust_env": False}  # it reads ~/.netrc anew for each request
     return Api(ApiClient(configuration))

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import kopf
 
+from timewright.controller.stateless import NoDiffBase, NoProgress
 from timewright.controller.store import Store, TaskKey
 from timewright.controller.work_queue import WorkQueue
 from timewright.desired import names
@@ -23,6 +24,8 @@ def settle(settings: kopf.OperatorSettings) -> None:
     settings.scanning.disabled = True
     settings.queueing.idle_timeout = WORKER_IDLE_SECONDS
     settings.queueing.exit_timeout = WORKER_IDLE_SECONDS
+    settings.persistence.diffbase_storage = NoDiffBase()
+    settings.persistence.progress_storage = NoProgress()
     settings.watching.chunk_size = 500
     settings.watching.label_selectors["batch", "cronjobs"] = names.TASK_LABEL
     settings.watching.label_selectors["batch", "jobs"] = names.TASK_LABEL
