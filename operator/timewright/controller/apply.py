@@ -49,7 +49,7 @@ async def apply_cron_job(sync: Sync) -> NotReady | None:
         _refuse(sync, refusal)
         return None
     try:
-        answer = await _apply(sync, manifest, force=found is not None)
+        answer = await _apply(sync, manifest, known=found is not None)
     except ApiError as error:
         return _explain(sync, manifest, digest, error)
     if answer is None:
@@ -82,19 +82,23 @@ def is_current(found: ObservedCronJob, manifest: dict[str, Any], recorded: CronJ
     )
 
 
-async def _apply(sync: Sync, manifest: dict[str, Any], *, force: bool) -> dict[str, Any] | None:
-    """Apply the manifest; return None if the name belongs to a CronJob that is not this task's."""
+async def _apply(sync: Sync, manifest: dict[str, Any], *, known: bool) -> dict[str, Any] | None:
+    """Apply the manifest; return None if the name belongs to a CronJob that is not this task's.
+
+    The watch shows only CronJobs with our label, so one that is not known is asked for first: to take over somebody
+    else's would be silent where its fields happen to be the same.
+    """
     api = sync.operator.api
-    try:
-        return await api.apply(CRON_JOBS, manifest, force=force)
-    except ApiError as error:
-        if not error.conflict or force:
-            raise
-    # A CronJob of that name is there with fields that others have set: ours, if only its label was lost.
-    live = await api.get(CRON_JOBS, sync.key.namespace, manifest["metadata"]["name"])
-    owners = live["metadata"].get("ownerReferences") or []
-    if not any(owner.get("controller") and owner["uid"] == sync.task.uid for owner in owners):
-        return None
+    if not known:
+        try:
+            live = await api.get(CRON_JOBS, sync.key.namespace, manifest["metadata"]["name"])
+        except ApiError as error:
+            if not error.not_found:
+                raise
+        else:
+            owners = live["metadata"].get("ownerReferences") or []
+            if not any(owner.get("controller") and owner["uid"] == sync.task.uid for owner in owners):
+                return None
     return await api.apply(CRON_JOBS, manifest, force=True)
 
 
