@@ -39,12 +39,12 @@ class _Disturbance(NamedTuple):
 class NativeTicks:
     """See the module; all numbers are UTC seconds."""
 
-    __slots__ = ("_calendar", "_can_give_up", "_fields", "_never_disturbed", "_zone")
+    __slots__ = ("_can_give_up", "_fields", "_never_disturbed", "_zone", "calendar")
 
     def __init__(self, fields: NativeFields, zone: Zone) -> None:
         self._fields = fields
         self._zone = zone
-        self._calendar = Recurrence(fields.wallclock, zone)
+        self.calendar = Recurrence(fields.wallclock, zone)
         wallclock = fields.wallclock
         every_day = all(wallclock.month_mask(2023, month).bit_count() >= 28 for month in range(1, 13))
         # Where every hour of every day is meant, the walk never moves by more than minutes.
@@ -53,7 +53,7 @@ class NativeTicks:
 
     def first_from(self, instant: int) -> int | None:
         """Return the first tick at or after an instant, or ``None`` when robfig/cron finds none within five years."""
-        tick = self._calendar.first_from(instant)
+        tick = self.calendar.first_from(instant)
         if tick is None:
             return None
         spans = self._zone.spans
@@ -74,18 +74,18 @@ class NativeTicks:
         while tick is not None and tick < end:
             disturbance = self._next_disturbance(tick, end)
             if disturbance is None and not self._can_give_up:
-                return total + self._calendar.count(tick, end)
+                return total + self.calendar.count(tick, end)
             if disturbance is not None and tick < disturbance.start:
-                entry = self._calendar.last_until(disturbance.start - 1)
+                entry = self.calendar.last_until(disturbance.start - 1)
                 if entry is not None and entry > tick:
-                    total += self._calendar.count(tick, entry)
+                    total += self.calendar.count(tick, entry)
                     tick = entry
             total += 1
             tick = self.first_from(tick + 1)
         return total
 
     def _last_until(self, instant: int, changes_back: int) -> int | None:
-        tick = self._calendar.last_until(instant)
+        tick = self.calendar.last_until(instant)
         disturbance = self._last_disturbance(instant)
         if tick is None or disturbance is None or not changes_back or self._has_settled(tick, disturbance):
             return tick
@@ -99,7 +99,7 @@ class NativeTicks:
     def _has_settled(self, tick: int, disturbance: _Disturbance) -> bool:
         """Tell whether the walk has left a disturbance behind: it is out of step for one matching day at most."""
         midnight = tick - (tick + self._zone.offset(tick)) % DAY
-        earlier = self._calendar.last_until(midnight - 1)
+        earlier = self.calendar.last_until(midnight - 1)
         return earlier is not None and earlier >= disturbance.end
 
     def _is_disturbed(self, instant: int, tick: int) -> bool:

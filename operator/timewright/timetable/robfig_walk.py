@@ -1,10 +1,11 @@
 """The next tick as robfig/cron v3 walks to it, where that is not what the calendar says.
 
 ``SpecSchedule.Next`` searches by moving a clock: month by month, day by day, then in steps of an hour and of a minute.
-Across most changes of a zone's offset that search finds what the calendar names. It does not where a change shifts
-anything but whole hours, or touches midnight: a step of an hour over Lord Howe's half-hour shift leaves the walk at
-half past, so that full hours are passed over; where midnight does not exist the walk is thrown back or forth, and a
-whole day can be passed over (Beirut) or a month go unchecked. Kubernetes shows that behaviour, so it is reproduced
+Across most changes of a zone's offset that search finds what the calendar names. It does not where a change is of
+anything but one full hour, or touches midnight: a step of an hour over Lord Howe's half-hour shift leaves the walk at
+half past, so that full hours are passed over; where clocks go back by three hours (Casey) the walk may jump ahead;
+where midnight does not exist it is thrown back or forth, and a whole day can be passed over (Beirut) or a month go
+unchecked. Kubernetes shows that behaviour, so it is reproduced
 here, loop by loop, and used only near such changes.
 """
 

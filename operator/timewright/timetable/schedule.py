@@ -6,12 +6,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from timewright.timetable.errors import ScheduleError
+from timewright.timetable.source import Limits
 from timewright.timetable.zones import EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from timewright.timetable.explaining import Explanation
+    from timewright.timetable.source import Source
     from timewright.timetable.ticks import Ticks
+    from timewright.timetable.zones import Zone
 
 
 class Schedule:
@@ -20,15 +24,26 @@ class Schedule:
     Instants given may be in any time zone but must be aware; instants returned are in UTC and on whole seconds.
     """
 
-    __slots__ = ("_ticks", "expressions", "time_zone")
+    __slots__ = ("limits", "sources", "ticks", "zone")
 
-    def __init__(self, expressions: tuple[str, ...], time_zone: str, ticks: Ticks) -> None:
-        self.expressions = expressions
-        self.time_zone = time_zone
-        self._ticks = ticks
+    def __init__(self, sources: tuple[Source, ...], zone: Zone, ticks: Ticks, limits: Limits | None = None) -> None:
+        self.sources = sources
+        self.zone = zone
+        self.ticks = ticks
+        self.limits = limits or Limits()
 
     def __repr__(self) -> str:
         return f"<Schedule {' | '.join(self.expressions)!r} in {self.time_zone}>"
+
+    @property
+    def expressions(self) -> tuple[str, ...]:
+        """The expressions as they were written."""
+        return tuple(source.expression for source in self.sources)
+
+    @property
+    def time_zone(self) -> str:
+        """The name of the zone in which the expressions are read."""
+        return self.zone.name
 
     def next_after(self, instant: datetime) -> datetime | None:
         """Return the first tick strictly after an instant.
@@ -44,7 +59,7 @@ class Schedule:
             ScheduleError: when the instant has no time zone.
 
         """
-        tick = self._ticks.first_from(_floor(instant) + 1)
+        tick = self.ticks.first_from(second_of(instant) + 1)
         return None if tick is None else _instant(tick)
 
     def previous_before(self, instant: datetime) -> datetime | None:
@@ -54,8 +69,8 @@ class Schedule:
             ScheduleError: when the instant has no time zone.
 
         """
-        second = _floor(instant)
-        tick = self._ticks.last_until(second if instant.microsecond else second - 1)
+        second = second_of(instant)
+        tick = self.ticks.last_until(second if instant.microsecond else second - 1)
         return None if tick is None else _instant(tick)
 
     def between(self, start: datetime, end: datetime) -> Iterator[datetime]:
@@ -67,11 +82,21 @@ class Schedule:
             ScheduleError: when an instant has no time zone.
 
         """
-        last = _floor(end)
-        tick = self._ticks.first_from(_floor(start) + 1)
+        last = second_of(end)
+        tick = self.ticks.first_from(second_of(start) + 1)
         while tick is not None and tick <= last:
             yield _instant(tick)
-            tick = self._ticks.first_from(tick + 1)
+            tick = self.ticks.first_from(tick + 1)
+
+    def includes(self, instant: datetime) -> bool:
+        """Tell whether an instant is a tick.
+
+        Raises:
+            ScheduleError: when the instant has no time zone.
+
+        """
+        second = second_of(instant)
+        return not instant.microsecond and self.ticks.first_from(second) == second
 
     def count(self, start: datetime, end: datetime) -> int:
         """Return how many ticks :meth:`between` would yield, without walking from tick to tick.
@@ -80,10 +105,28 @@ class Schedule:
             ScheduleError: when an instant has no time zone.
 
         """
-        return self._ticks.count(_floor(start) + 1, _floor(end) + 1)
+        return self.ticks.count(second_of(start) + 1, second_of(end) + 1)
+
+    def explain(self, start: datetime, count: int = 10) -> Explanation:
+        """Explain the schedule: what it says in English, the next ticks after ``start``, and what to beware of.
+
+        Raises:
+            ScheduleError: when the instant has no time zone.
+
+        """
+        # Explaining is for people; a scheduler that never does it need not load it.
+        from timewright.timetable.explaining import explain
+
+        return explain(self, start, count)
 
 
-def _floor(instant: datetime) -> int:
+def second_of(instant: datetime) -> int:
+    """Return the whole UTC seconds from 1970 to an instant, fractions cut off.
+
+    Raises:
+        ScheduleError: when the instant has no time zone.
+
+    """
     try:
         since = instant - EPOCH
     except TypeError as error:

@@ -34,7 +34,7 @@ class Spans(NamedTuple):
     """The part of a zone's history that has been looked at; it answers for ``[begin, end)`` (UTC seconds).
 
     Span ``i`` begins at ``starts[i]`` and has the offset ``offsets[i]`` (seconds east of UTC) until the next begins.
-    ``irregular`` lists the starts of spans whose change shifts anything but whole hours or touches midnight, and
+    ``irregular`` lists the starts of spans whose change is not of one full hour or touches midnight, and
     ``ragged_until`` ends the last span whose offset is no whole number of minutes (before 1972, everywhere): there
     robfig/cron departs from the calendar, see :mod:`timewright.timetable.robfig_walk`.
     """
@@ -45,6 +45,13 @@ class Spans(NamedTuple):
     ragged_until: int
     begin: int
     end: int
+
+    def within(self, start: int, end: int) -> list[tuple[int, int, int]]:
+        """Return ``(begin, until, offset)`` for each span that touches ``[start, end)``, not cut to it."""
+        first = max(0, bisect_right(self.starts, start) - 1)
+        last = bisect_right(self.starts, end - 1)
+        ends = (*self.starts[1:], self.end)
+        return list(zip(self.starts[first:last], ends[first:last], self.offsets[first:last], strict=True))
 
 
 _UNSEEN = Spans((LATEST,), (0,), (), EARLIEST, LATEST, EARLIEST)
@@ -90,7 +97,8 @@ class Zone:
         starts, offsets = self._changes(start, known.starts[0], before)
         if known.offsets[0] == (offsets[-1] if offsets else before):
             known = known._replace(starts=known.starts[1:], offsets=known.offsets[1:])
-        self.spans = _described((start, *starts, *known.starts), (before, *offsets, *known.offsets), known.end)
+        offsets = (before, *offsets, *known.offsets)
+        self.spans = _described((start, *starts, *known.starts), offsets, known.end)
 
     def _changes(self, start: int, end: int, offset: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Find the changes in ``(start, end]``, the offset before them being known."""
@@ -131,11 +139,11 @@ def _described(starts: tuple[int, ...], offsets: tuple[int, ...], end: int) -> S
 
 
 def _is_irregular(instant: int, before: int, after: int) -> bool:
-    """Tell whether a change shifts anything but whole hours, or touches midnight."""
+    """Tell whether a change is anything but one from full hour to next full hour, of one day and after midnight."""
     old_day, old_time = divmod(instant + before, _DAY)
     new_day, new_time = divmod(instant + after, _DAY)
-    whole_hours = old_time % _HOUR == 0 and new_time % _HOUR == 0
-    return not (whole_hours and old_day == new_day and min(old_time, new_time) > 0)
+    one_hour = abs(after - before) == _HOUR and old_time % _HOUR == 0
+    return not (one_hour and old_day == new_day and min(old_time, new_time) > 0)
 
 
 @lru_cache(maxsize=1024)
