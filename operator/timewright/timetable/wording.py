@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from timewright.timetable.windows import Window
 
 WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
-MONTHS = tuple(["", "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"])
+_FIRST_HALF = ("January", "February", "March", "April", "May", "June")
+_SECOND_HALF = ("July", "August", "September", "October", "November", "December")
+MONTHS = ("", *_FIRST_HALF, *_SECOND_HALF)
 _ORDINALS = ("", "first", "second", "third", "fourth", "fifth")
 _MOST_TIMES = 6
 
