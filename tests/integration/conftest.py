@@ -44,7 +44,7 @@ def _operator(
     yield process
     process.stop()
     assert "Traceback" not in process.log(), process.log()
-    assert "forbidden" not in process.log(), "the chart's privileges do not suffice: " + process.log()
+    assert "cannot" not in process.log(), "the chart's privileges do not suffice: " + process.log()
 
 
 @pytest.fixture

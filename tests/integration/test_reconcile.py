@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -285,12 +284,3 @@ def test_of_two_operators_one_works_and_the_other_takes_over(
     namespace.apply(task("second"))
     namespace.wait_ready("second")
     assert another_operator.leads()
-
-
-def test_the_operator_outlives_an_absent_api_server(namespace: Namespace, operator: OperatorProcess) -> None:
-    namespace.apply(task("before"))
-    namespace.wait_ready("before")
-    with namespace.cluster.without("apiserver"):
-        time.sleep(3)
-    namespace.apply(task("after"))
-    namespace.wait_ready("after")

@@ -80,6 +80,11 @@ class ApiError(Exception):
         """Whether a quota, a policy, a webhook or missing privileges stand against it, for now."""
         return self.status == 403
 
+    @property
+    def namespace_ends(self) -> bool:
+        """Whether the namespace is being removed, so that nothing can be created in it any more."""
+        return self.status == 403 and "because it is being terminated" in self.message
+
 
 class Api:
     """The Kubernetes API, as this operator uses it. Use as an async context manager.

@@ -43,4 +43,5 @@ async def warn(sync: Sync, reason: str, action: str, note: str) -> None:
     try:
         await sync.operator.api.create(EVENTS, body)
     except ApiError as error:
-        logger.warning("could not write event %s for %s/%s: %s", reason, namespace, task.name, error)
+        level = logging.DEBUG if error.namespace_ends else logging.WARNING
+        logger.log(level, "could not write event %s for %s/%s: %s", reason, namespace, task.name, error)

@@ -136,7 +136,7 @@ def report(key: TaskKey, error: Exception) -> None:
     """Log why a reconciliation failed; a conflict is no more than a sign that something has just changed."""
     metrics.reconcile_errors.inc()
     name = f"{key.namespace}/{key.label}"
-    if isinstance(error, ApiError) and error.conflict:
+    if isinstance(error, ApiError) and (error.conflict or error.namespace_ends):
         logger.debug("%s: %s", name, error)
     elif isinstance(error, ApiError | OSError):
         logger.warning("%s: %s; trying again later", name, error)

@@ -98,7 +98,9 @@ async def _follow(sync: Sync, run: ObservedRun, job: ObservedJob) -> None:
 def _cancelled(sync: Sync, job: ObservedJob) -> Result:
     """Tell why a Job that had not finished was deleted."""
     policy = sync.verdict.spec.concurrency_policy if sync.verdict.spec else None
-    later = [each for each in sync.operator.store.jobs.of(sync.key) if each.created_at > job.created_at]
+    # Timestamps are whole seconds, so a successor may seem as old as what it replaced.
+    others = [each for each in sync.operator.store.jobs.of(sync.key) if each.uid != job.uid]
+    later = [each for each in others if each.created_at >= job.created_at and not each.deleted]
     if policy is ConcurrencyPolicy.REPLACE and later:
         successor = min(later, key=lambda each: each.created_at).task_run_name
         return Result(
