@@ -21,6 +21,7 @@ from timewright.runner.context import run_context
 from timewright.runner.definition import DefinitionError, parse_definition
 from timewright.runner.masking import Masker
 from timewright.runner.output import Output
+from timewright.runner.process import GRACE_SECONDS
 from timewright.runner.process_tree import adopt_orphans
 from timewright.runner.report import write_report
 from timewright.runner.run import execute
@@ -58,7 +59,11 @@ def run(arguments: Sequence[str]) -> int:
 
 
 async def run_environment(
-    environ: Mapping[str, str], *, output: Output | None = None, report_path: Path = Path(REPORT_PATH)
+    environ: Mapping[str, str],
+    *,
+    output: Output | None = None,
+    report_path: Path = Path(REPORT_PATH),
+    grace_seconds: float = GRACE_SECONDS,
 ) -> int:
     """Run the task that the environment describes, report how it went, and return the exit code."""
     started = datetime.now(UTC)
@@ -75,7 +80,7 @@ async def run_environment(
     stop = StopRequest()
     owns_orphans = definition.kind != "http" and adopt_orphans()
     with stop.on_signals():
-        report = await execute(definition, context, output, stop, owns_orphans=owns_orphans)
+        report = await execute(definition, context, output, stop, owns_orphans=owns_orphans, grace_seconds=grace_seconds)
         await _leave(report, report_path, output)
     return SUCCEEDED if report.outcome is Outcome.SUCCEEDED else FAILED
 

@@ -84,6 +84,11 @@ def expand(text: str, environment: Mapping[str, str]) -> str:
     return _REFERENCE.sub(replacement, text)
 
 
+def unresolved(text: str, environment: Mapping[str, str]) -> list[str]:
+    """Return the variables that a text refers to and that do not exist."""
+    return [match[1] for match in _REFERENCE.finditer(text) if match[1] is not None and match[1] not in environment]
+
+
 def _nominal_time(environ: Mapping[str, str], now: datetime) -> datetime:
     text = environ.get(names.SCHEDULED_AT)
     if text:

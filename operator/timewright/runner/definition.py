@@ -39,7 +39,7 @@ class Definition:
     def summary(self) -> str:
         """Return what it runs in a few words, for the log; as it is written, so no variable is shown."""
         if isinstance(self.work, HttpRequest):
-            return f"{self.kind} {self.work.method} {self.work.url.partition('?')[0]}"
+            return f"{self.kind} {self.work.method} {public_url(self.work.url)}"
         if isinstance(self.work, PythonCall):
             return f"{self.kind} {self.work.call}"
         return f"{self.kind} {json.dumps(self.work, ensure_ascii=False)}"
@@ -65,6 +65,13 @@ def parse_definition(text: str) -> Definition:
         raise DefinitionError(_explain(error)) from error
     kind = _kind(spec)
     return Definition(name, namespace, kind, getattr(spec, kind), spec.parameters, spec.timeout_seconds)
+
+
+def public_url(url: str) -> str:
+    """Return a URL without what may be secret in it: credentials and query."""
+    scheme, separator, rest = url.partition("?")[0].partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
 
 
 def _check_type(manifest: dict[str, Any]) -> None:
@@ -105,5 +112,5 @@ def _shortened(value: object) -> str:
 
 
 def _json_type(value: object) -> str:
-    names = {list: "array", str: "string", bool: "boolean", int: "number", float: "number", type(None): "null"}
+    names = {list: "list", str: "string", bool: "boolean", int: "number", float: "number", type(None): "null"}
     return names.get(type(value), "value")

@@ -12,7 +12,8 @@ from timewright.resources.definition import secret_variable
 from timewright.resources.kinds import HttpHeader, HttpRequest
 from timewright.resources.vocabulary import Reason
 from timewright.runner.capture import readable
-from timewright.runner.context import RunContext, expand
+from timewright.runner.context import RunContext, expand, unresolved
+from timewright.runner.definition import public_url
 from timewright.runner.output import Output
 from timewright.runner.process import Limits
 from timewright.runner.request_errors import explain
@@ -66,7 +67,10 @@ async def _judge(
     try:
         response = sending.result()
     except Exception as error:  # noqa: BLE001 - whatever a client raises, the request has failed
-        return failed(Reason.REQUEST_FAILED, f"{name}: {explain(error, CONNECT_SECONDS)}")
+        text = f"{name}: {explain(error, CONNECT_SECONDS)}"
+        for variable in unresolved(request.url, context.environment):
+            text += f"; spec.http.url names $({variable}), which is not set; set it in spec.env"
+        return failed(Reason.REQUEST_FAILED, text)
     await output.say(f"{name} → {response.status} {response.phrase}, {response.size} bytes")
     text = readable(response.head)
     if response.size > len(response.head):
@@ -115,13 +119,8 @@ def _expected(status: int, patterns: list[str]) -> bool:
 
 
 def _named(request: HttpRequest, context: RunContext) -> str:
-    """Return method and URL for messages, without credentials and query."""
-    url = expand(request.url, context.environment)
-    scheme, _, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    return (
-        f"{request.method} {scheme}://{authority.rpartition('@')[2].partition('?')[0]}{slash}{path.partition('?')[0]}"
-    )
+    """Return method and URL for messages."""
+    return f"{request.method} {public_url(expand(request.url, context.environment))}"
 
 
 def _import_httpx() -> ModuleType:

@@ -21,6 +21,9 @@ GRACE_SECONDS = 10.0
 STRAY_GRACE_SECONDS = 2.0
 """The same for processes that a task leaves behind when it ends by itself."""
 
+_LINGER_SECONDS = 0.5
+"""How long processes have that end by themselves with the one that started them, such as helpers at a pipe."""
+
 _KILL_SECONDS = 5.0
 
 
@@ -129,6 +132,8 @@ class _Supervisor:
 
     async def end_strays(self) -> int:
         """End what the process has left running; return how many processes that were."""
+        if await self._gone(_LINGER_SECONDS):
+            return 0
         left = len(self.tree.members())
         if left:
             self.tree.send(signal.SIGTERM)
@@ -159,10 +164,12 @@ class _Supervisor:
     async def _gone(self, seconds: float) -> bool:
         """Wait that long at most for every process of the task to end; return whether they have."""
         deadline = time.monotonic() + seconds
+        pause = 0.002
         while self.tree.members():
             if time.monotonic() >= deadline:
                 return False
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 0.05)
         return True
 
     async def _reap(self) -> None:

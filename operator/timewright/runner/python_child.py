@@ -156,6 +156,8 @@ def _own_part(trace: TracebackType | None) -> TracebackType | None:
     """Leave out our frames, and those of asyncio and importlib between them and the task's."""
     own, current = trace, trace
     while current is not None:
+        if current.tb_next is not None and current.tb_next.tb_frame.f_code is _terminate.__code__:
+            current.tb_next = None  # what SIGTERM interrupted is where the traceback should end
         if current.tb_frame.f_code.co_filename == __file__:
             own = current.tb_next
         current = current.tb_next

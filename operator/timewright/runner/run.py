@@ -15,7 +15,7 @@ from timewright.resources.vocabulary import Reason
 from timewright.runner.context import RunContext
 from timewright.runner.definition import Definition, Kind
 from timewright.runner.output import Output
-from timewright.runner.process import Limits
+from timewright.runner.process import GRACE_SECONDS, Limits
 from timewright.runner.result import Result, failed
 from timewright.runner.stop import StopRequest
 
@@ -36,17 +36,19 @@ async def execute(
     stop: StopRequest,
     *,
     owns_orphans: bool = False,
+    grace_seconds: float = GRACE_SECONDS,
 ) -> RunReport:
     """Run a task once and tell how it went. Whatever the task does, this returns.
 
-    `owns_orphans` says that this Python process runs this one task and nothing else.
+    `owns_orphans` says that this Python process runs this one task and nothing else. `grace_seconds` is how long a task
+    that is to stop has between SIGTERM and SIGKILL.
     """
     started, clock = datetime.now(UTC), time.monotonic()
     await output.say(
         f"run {context.run_id} of task {definition.name}, nominal time {format_time(context.scheduled_at)}: "
         f"{definition.summary()}"
     )
-    limits = Limits(timeout=definition.timeout_seconds, owns_orphans=owns_orphans)
+    limits = Limits(timeout=definition.timeout_seconds, grace=grace_seconds, owns_orphans=owns_orphans)
     try:
         runner: Runner = importlib.import_module(KINDS[definition.kind]).run
         result = await runner(definition.work, context, output, stop, limits)
