@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import pytest
-
 from tests.integration.operator_process import Namespace, OperatorProcess, task
 
 pytestmark = pytest.mark.cluster

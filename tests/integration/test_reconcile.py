@@ -121,38 +121,6 @@ def test_create_edit_suspend_and_delete_converge(namespace: Namespace, operator:
     eventually(lambda: not namespace.get("cronjob", "report"))
 
 
-def test_a_second_reconciliation_of_an_unchanged_task_writes_nothing(
-    namespace: Namespace, operator: OperatorProcess
-) -> None:
-    # Values that the API server writes in another way than they were written must not look like drift.
-    odd = job_template(resources={"limits": {"cpu": "1000m", "memory": "0.5Gi"}}, env=[{"name": "EMPTY", "value": ""}])
-    namespace.apply(task("odd", jobTemplate=odd), task("plain"), task("broken", schedule="61 * * * *"))
-    for name in ("odd", "plain"):
-        namespace.wait_ready(name)
-    namespace.wait_refused("broken")
-    operator.settle()
-
-    writes, reconciliations = operator.writes(), operator.reconciliations()
-    namespace.kubectl("annotate", "scheduledtask", "--all", "touched=yes")
-    eventually(lambda: operator.reconciliations() >= reconciliations + 3)
-    operator.settle()
-    assert operator.writes() == writes
-
-
-def test_a_restart_with_unchanged_tasks_writes_nothing(namespace: Namespace, operator: OperatorProcess) -> None:
-    namespace.apply(*(task(f"task-{number}") for number in range(20)), task("broken", timeZone="Mars/Olympus"))
-    for number in range(20):
-        namespace.wait_ready(f"task-{number}")
-    namespace.wait_refused("broken")
-    operator.settle()
-    operator.stop()
-
-    operator.lead()
-    eventually(lambda: operator.reconciliations() >= 21)
-    operator.settle()
-    assert operator.writes() == 0, operator.requests("POST", "PUT", "PATCH", "DELETE")
-
-
 @pytest.mark.parametrize(
     "drift",
     [

@@ -111,6 +111,8 @@ def _explain(sync: Sync, manifest: dict[str, Any], digest: str, error: ApiError)
         sync.operator.refused[sync.task.uid] = refusal
         _refuse(sync, refusal)
         return None
+    if error.namespace_ends:
+        return "NamespaceEnds", "the namespace is being removed, and the task with it"
     if error.forbidden:
         sync.wake_in(RETRY_BLOCKED_SECONDS)
         return "Forbidden", f"CronJob {manifest['metadata']['name']!r} may not be applied now: {error.message}"
