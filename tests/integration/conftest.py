@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 from tests.cluster.cluster import Cluster
-from tests.integration.operator_process import Namespace, OperatorProcess, eventually
+from tests.integration.operator_process import OperatorProcess
+from tests.objects import Namespace, eventually
 
 SYSTEM = "timewright"
 MANIFESTS = Path(__file__).parents[2] / "deploy" / "manifests"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.integration.operator_process import Namespace, OperatorProcess, eventually, job_template, task
+from tests.integration.operator_process import OperatorProcess
+from tests.objects import Namespace, eventually, job_template, task
 
 pytestmark = pytest.mark.cluster
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from tests.cluster.cluster import Cluster
-from tests.integration.operator_process import Namespace, OperatorProcess, eventually, job_template, task
+from tests.integration.operator_process import OperatorProcess
+from tests.objects import Namespace, eventually, job_template, task
 
 pytestmark = pytest.mark.cluster
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from tests.integration.operator_process import Namespace, OperatorProcess, task
+from tests.integration.operator_process import OperatorProcess
+from tests.objects import Namespace, task
 
 pytestmark = pytest.mark.cluster
 

@@ -7,13 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.integration.operator_process import (
-    Namespace,
-    OperatorProcess,
-    eventually,
-    job_template,
-    task,
-)
+from tests.integration.operator_process import OperatorProcess
+from tests.objects import Namespace, eventually, job_template, task
 
 pytestmark = pytest.mark.cluster
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.integration.operator_process import Namespace, OperatorProcess, eventually, run, task
+from tests.integration.operator_process import OperatorProcess
+from tests.objects import Namespace, eventually, run, task
 
 pytestmark = pytest.mark.cluster
 
