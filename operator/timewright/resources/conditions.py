@@ -7,10 +7,10 @@ from datetime import datetime
 
 from pydantic import Field
 
-from timewright.resources.model import Model, Time
+from timewright.resources.model import Time, Told
 
 
-class Condition(Model):
+class Condition(Told):
     """One `metav1.Condition`."""
 
     type: str = Field(max_length=316, description="Condition type, in CamelCase.")

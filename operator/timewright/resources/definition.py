@@ -43,7 +43,7 @@ def nominal_time_from_job_name(job_name: str) -> datetime | None:
 
     The name is made by `getJobName` in Kubernetes' pkg/controller/cronjob.
     """
-    digits = job_name.rpartition("-")[2]
-    if not digits.isdecimal() or not 7 <= len(digits) <= 9:
+    prefix, _, digits = job_name.rpartition("-")
+    if not prefix or not digits.isdecimal() or not 7 <= len(digits) <= 9:
         return None
     return datetime.fromtimestamp(int(digits) * 60, tz=UTC)

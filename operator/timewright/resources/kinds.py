@@ -125,7 +125,8 @@ class Parameter(Model):
     name: str = Field(
         pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$",
         max_length=63,
-        description="Name; the run sees it as the environment variable TIMEWRIGHT_PARAMETER_<NAME in upper case>.",
+        description="Name. The run sees the value as an environment variable that is named TIMEWRIGHT_PARAMETER_ "
+        "and this name in upper case.",
     )
     type: ParameterType = Field(default=ParameterType.STRING, description="JSON type of the value.")
     description: str | None = Field(default=None, max_length=1024, description="What it is for.")

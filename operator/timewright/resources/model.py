@@ -23,14 +23,33 @@ class Model(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+class Told(Model):
+    """A part of what one program tells another: a status, a report. Fields that a newer one adds are passed over."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
 def format_time(instant: datetime) -> str:
     """Write an aware instant as Kubernetes' `metav1.Time` does: RFC 3339, UTC, whole seconds."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def parse_time(text: str) -> datetime:
-    """Read an RFC 3339 timestamp, whatever its offset, as an aware UTC instant."""
-    return datetime.fromisoformat(text).astimezone(UTC)
+    """Read an RFC 3339 timestamp, whatever its offset, as an aware UTC instant.
+
+    One without an offset, which the API server lets pass as a `date-time`, is UTC, as it is to Kubernetes.
+
+    Raises:
+        ValueError: when the text is no timestamp, or one outside the years 1 to 9999.
+
+    """
+    instant = datetime.fromisoformat(text.upper())
+    if instant.tzinfo is None:
+        return instant.replace(tzinfo=UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} lies outside the years 1 to 9999") from error
 
 
 def _instant(value: object) -> object:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pydantic import Field, ValidationError
 
-from timewright.resources.model import Model, Time
+from timewright.resources.model import Time, Told
 from timewright.resources.vocabulary import Outcome
 
 MAXIMUM_BYTES = 4096
@@ -17,13 +17,13 @@ MAXIMUM_BYTES = 4096
 _MARK = '{"timewright":1,'
 
 
-class RunReport(Model):
+class RunReport(Told):
     """How one run in a Pod went."""
 
     outcome: Outcome
-    reason: str = Field(max_length=256)
+    reason: str = Field(max_length=256, pattern=r"^[A-Z][A-Za-z0-9]*$")
     message: str = ""
-    exit_code: int | None = None
+    exit_code: int | None = Field(default=None, ge=-(2**31), lt=2**31)
     start_time: Time | None = None
     completion_time: Time | None = None
     output: str = ""

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from timewright.resources.conditions import Condition
 from timewright.resources.kinds import Application, Command, HttpRequest, Parameter, PythonCall
-from timewright.resources.model import Model, Time, opaque_list, opaque_object, with_rules
+from timewright.resources.model import Model, Time, Told, opaque_list, opaque_object, with_rules
 from timewright.resources.vocabulary import ConcurrencyPolicy, Mode, Outcome
 
 KINDS = ("jobTemplate", "command", "http", "python", "app")
 """The fields of the spec that say what to run; exactly one is set."""
 
 _ONE_KIND = f"[{', '.join(f'has(self.{kind})' for kind in KINDS)}].filter(kind, kind).size() == 1"
-_NO_POD_FIELDS = " && ".join(f"!has(self.{field})" for field in ("image", "env", "envFrom", "resources", "podTemplate"))
+POD_FIELDS = ("image", "env", "envFrom", "resources", "podTemplate")
+"""The fields of the spec that shape the Pod of a task without a `jobTemplate`."""
+
+_NO_POD_FIELDS = " && ".join(f"!has(self.{field})" for field in POD_FIELDS)
+
+
+def _allow_if_empty(policy: object) -> object:
+    """Read an empty concurrencyPolicy as CronJob does."""
+    return ConcurrencyPolicy.ALLOW if policy == "" else policy
 
 
 class ScheduledTaskSpec(Model):
@@ -61,8 +69,9 @@ class ScheduledTaskSpec(Model):
         default=False,
         description="Stops further scheduled runs; active ones go on. A suspended task can be run by hand.",
     )
-    concurrency_policy: ConcurrencyPolicy = Field(
+    concurrency_policy: Annotated[ConcurrencyPolicy, BeforeValidator(_allow_if_empty)] = Field(
         default=ConcurrencyPolicy.ALLOW,
+        json_schema_extra={"enum": [*(policy.value for policy in ConcurrencyPolicy), ""]},
         description="What happens when a tick comes while a run is active: Allow runs them side by side, Forbid skips "
         "the tick, Replace cancels the active run and starts the new one.",
     )
@@ -84,7 +93,10 @@ class ScheduledTaskSpec(Model):
         default=10, ge=0, le=10000, description="How many finished TaskRuns with any other outcome to keep."
     )
     runs_history_max_age_seconds: int | None = Field(
-        default=None, ge=60, description="Age, in seconds since they finished, after which TaskRuns are removed."
+        default=None,
+        ge=60,
+        le=2147483647,
+        description="Age, in seconds since they finished, after which TaskRuns are removed.",
     )
 
     job_template: dict[str, Any] | None = opaque_object(
@@ -128,6 +140,7 @@ class ScheduledTaskSpec(Model):
     image_pull_deadline_seconds: int = Field(
         default=120,
         ge=0,
+        le=2147483647,
         description="Seconds after which a run whose image cannot be pulled is ended and recorded as failed with "
         "reason ImagePullFailed; 0 waits for ever, as a CronJob does.",
     )
@@ -146,14 +159,14 @@ class ScheduledTaskSpec(Model):
         return self.schedule or self.APP_SCHEDULE
 
 
-class ActiveRun(Model):
+class ActiveRun(Told):
     """A run that has not finished."""
 
     name: str = Field(description="Name of the TaskRun.")
     job_name: str | None = Field(default=None, description="Name of its Job.")
 
 
-class Counters(Model):
+class Counters(Told):
     """How many runs ended in each way since the task was created. Never reset, exact across restarts."""
 
     succeeded: int = Field(default=0, ge=0, description="Runs with outcome Succeeded.")
@@ -168,7 +181,7 @@ class Counters(Model):
         return self.model_copy(update={field: getattr(self, field) + 1})
 
 
-class CronJobStatus(Model):
+class CronJobStatus(Told):
     """The native CronJob that the schedule was compiled into."""
 
     name: str = Field(description="Name of the CronJob.")
@@ -177,7 +190,7 @@ class CronJobStatus(Model):
     )
 
 
-class ScheduledTaskStatus(Model):
+class ScheduledTaskStatus(Told):
     """What is known of the task. Written by the operator alone."""
 
     observed_generation: int | None = Field(default=None, description="The metadata.generation last looked at.")
@@ -192,8 +205,12 @@ class ScheduledTaskStatus(Model):
     )
     next_tick: Time | None = Field(default=None, description="The next nominal time; none while suspended.")
     last_tick: Time | None = Field(default=None, description="The nominal time of the latest scheduled run.")
-    last_run: str | None = Field(default=None, description="Name of the TaskRun that finished last, of those that started.")
-    last_outcome: Outcome | None = Field(default=None, description="Outcome of the run that finished last, of those that started.")
+    last_run: str | None = Field(
+        default=None, description="Name of the TaskRun that finished last, of those that started."
+    )
+    last_outcome: Outcome | None = Field(
+        default=None, description="Outcome of the run that finished last, of those that started."
+    )
     last_success_time: Time | None = Field(default=None, description="When a run last succeeded.")
     active: list[ActiveRun] = Field(default_factory=list, description="Runs that have not finished.")
     active_count: int = Field(default=0, description="Number of runs that have not finished.")

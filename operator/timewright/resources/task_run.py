@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from timewright.resources.conditions import Condition
-from timewright.resources.model import Model, Time, with_rules
+from timewright.resources.model import Model, Time, Told, with_rules
 from timewright.resources.vocabulary import Outcome, Phase, Trigger
 
 
@@ -49,7 +49,7 @@ class TaskRunSpec(Model):
     override: bool = Field(default=False, description="Runs even if the task's concurrencyPolicy would forbid it now.")
 
 
-class Attempt(Model):
+class Attempt(Told):
     """One try of a run: one Pod of its Job."""
 
     number: int = Field(ge=1, description="Counts from 1.")
@@ -62,7 +62,7 @@ class Attempt(Model):
     output: str | None = Field(default=None, max_length=8192, description="The tail of its output.")
 
 
-class TaskRunStatus(Model):
+class TaskRunStatus(Told):
     """How the run went. Written by the operator alone."""
 
     observed_generation: int | None = Field(default=None, description="The metadata.generation last looked at.")
