@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 
 from croniter import croniter
 from cronsim import CronSim, CronSimError
-
 from tests.oracle.random_cases import FAMILIAR, random_expression
 from tests.oracle.robfig import Case, Robfig, is_available
+
 from timewright.timetable import Schedule, ScheduleError, parse
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def main() -> int:
             cases = [Case(expression, zone, int(START.timestamp()), TICKS) for expression, zone in jobs]
             oracle.time(cases)
             seconds = oracle.time(cases) / (len(jobs) * TICKS)
-        print(f"  {'robfig/cron':<12}{seconds * 1e6:8.2f} µs   {seconds / ours:5.2f} × timewright (Go, parsing included)")
+        print(
+            f"  {'robfig/cron':<12}{seconds * 1e6:8.2f} µs   {seconds / ours:5.2f} × timewright (Go, parsing included)"
+        )
     parsing = best_of(lambda: [parse(expression, time_zone=zone) for expression, zone in jobs]) / len(jobs)
     print(f"parsing: {parsing * 1e6:.1f} µs an expression")
     schedules = [parse(*job[:1], time_zone=job[1]) for job in (jobs * (SCHEDULES // len(jobs) + 1))[:SCHEDULES]]

@@ -36,7 +36,7 @@ class Case(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What the library says: the ticks (UTC seconds) it finds, why it rejects the expression, or that it never returns."""
+    """The ticks (UTC seconds) that the library finds, why it rejects the expression, or that it never returns."""
 
     ticks: list[int]
     rejected: str = ""
@@ -114,7 +114,7 @@ def zone_data(zone: str) -> bytes:
 def _built() -> Path:
     """Build the Go program unless this very source has been built before."""
     digest = hashlib.sha256()
-    for source in sorted(SOURCE.glob("*.go")) + [SOURCE / "go.mod", SOURCE / "go.sum"]:
+    for source in [*sorted(SOURCE.glob("*.go")), SOURCE / "go.mod", SOURCE / "go.sum"]:
         digest.update(source.read_bytes())
     binary = Path(tempfile.gettempdir(), f"timewright-oracle-{os.getuid()}", digest.hexdigest()[:16])
     if not binary.exists():

@@ -26,7 +26,7 @@ _A_YEAR = 366 * DAY
 _A_LEAP_YEAR = 2024
 _ALL_MINUTES = (1 << 60) - 1
 _STEP = re.compile(r"(?:[*?]|0|[0-9]+-[0-9]+)/([0-9]{1,4})\Z", re.ASCII)
-_IGNORED = re.compile(r"[*?]-[^/,]*")
+_IGNORED = re.compile(r"[*?]-[^/,\s]*")
 
 
 def cautions(schedule: Schedule, start: int) -> list[str]:

@@ -127,8 +127,10 @@ class Moved:
         return None
 
     def _closed(self, day: int) -> bool:
+        if any(calendar.closes(day) for calendar in self._calendars):
+            return True
         begin, until = self._bounds(day)
-        return any(calendar.closes(day) or calendar.closed_hours(begin, until) for calendar in self._calendars)
+        return any(calendar.closed_hours(begin, until) for calendar in self._calendars)
 
     def _stretches(self, day: int) -> list[tuple[int, int]]:
         return sorted(instants_of((day * DAY, day * DAY + DAY), self._zone))

@@ -112,7 +112,11 @@ def _source(
 ) -> Source:
     refuse_time_zone(expression)
     if expression.startswith(EVERY):
-        delay = parse_delay(expression[len(EVERY) :], len(EVERY))
+        try:
+            delay = parse_delay(expression[len(EVERY) :], len(EVERY))
+        except ScheduleError as error:
+            error.expression = expression
+            raise
         return Source(expression, None, Every(delay, anchor), native=anchor is None)
     if dialect is Dialect.EXTENDED and _PERHAPS_EXTENDED.search(expression):
         from timewright.timetable.extended import is_extended, parse_extended

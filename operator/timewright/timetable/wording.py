@@ -35,6 +35,7 @@ _SECOND_HALF = ("July", "August", "September", "October", "November", "December"
 MONTHS = ("", *_FIRST_HALF, *_SECOND_HALF)
 _ORDINALS = ("", "first", "second", "third", "fourth", "fifth")
 _MOST_TIMES = 6
+_HOUR_OF_MINUTES = (1 << 60) - 1
 
 
 def sentence(schedule: Schedule) -> str:
@@ -148,7 +149,7 @@ def _days(wallclock: WallClock) -> str:
     everything = rule.day_of_month_bits == DAY_OF_MONTH.everything
     text = by_weekday if everything else by_number
     if everything and rule.weekday_bits == DAY_OF_WEEK.everything:
-        return "every day" if wallclock.minutes_of_day.bit_count() <= _MOST_TIMES else ""
+        return "" if _all_day(wallclock.minutes_of_day) else "every day"
     return f"on {text}"
 
 
@@ -182,6 +183,12 @@ def _rule(rule: MonthlyRule) -> str:
         case LastWeekday(weekday=weekday):
             return f"the last {WEEKDAYS[weekday]}"
     return "a day of its own rule"
+
+
+def _all_day(minutes_of_day: int) -> bool:
+    """Tell whether every hour is meant, or hours at an even distance: then days need no mention."""
+    hours = [hour for hour in range(24) if minutes_of_day >> (60 * hour) & _HOUR_OF_MINUTES]
+    return len(hours) == 24 or bool(_step(numbers(minutes_of_day), 1440))
 
 
 def _months(wallclock: WallClock) -> str:

@@ -50,8 +50,8 @@ class Spans(NamedTuple):
         """Return ``(begin, until, offset)`` for each span that touches ``[start, end)``, not cut to it."""
         first = max(0, bisect_right(self.starts, start) - 1)
         last = bisect_right(self.starts, end - 1)
-        ends = (*self.starts[1:], self.end)
-        return list(zip(self.starts[first:last], ends[first:last], self.offsets[first:last], strict=True))
+        ends = (*self.starts[first + 1 : last], self.starts[last] if last < len(self.starts) else self.end)
+        return list(zip(self.starts[first:last], ends, self.offsets[first:last], strict=True))
 
 
 _UNSEEN = Spans((LATEST,), (0,), (), EARLIEST, LATEST, EARLIEST)
