@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from timewright.timetable.changes import affected_times, changes_between
@@ -10,6 +11,7 @@ from timewright.timetable.daylight import Gap, Overlap
 from timewright.timetable.days import CronDays
 from timewright.timetable.fields import DAY_OF_WEEK, HOUR, MINUTE
 from timewright.timetable.native import DESCRIPTORS, WORD
+from timewright.timetable.native_ticks import NativeTicks
 from timewright.timetable.wallclock import DAY, date_of_day, month_length
 from timewright.timetable.wording import MONTHS, clock, listed, numbers, ordinal
 
@@ -44,6 +46,7 @@ def cautions(schedule: Schedule, start: int) -> list[str]:
         found += _missing_days(wallclock)
         found += _uneven_steps(source)
         found += _changes_of_clock(source, schedule.zone, start)
+        found += _passed_over(source, schedule.zone, start)
     return list(dict.fromkeys(found))
 
 
@@ -117,3 +120,13 @@ def _changes_of_clock(source: Source, zone: Zone, start: int) -> Iterator[str]:
             yield f"fires twice on {on}: {first} happens twice, clocks going back"
         elif change.after > change.before and (policy is None or policy.gap is Gap.SKIP):
             yield f"skips {first} on {on}: it does not exist, clocks going forward"
+
+
+def _passed_over(source: Source, zone: Zone, start: int) -> Iterator[str]:
+    if isinstance(source.ticks, NativeTicks):
+        for tick in source.ticks.passed_over(start, start + _A_YEAR):
+            on = datetime.fromtimestamp(tick + zone.offset(tick), UTC)
+            yield (
+                f"Kubernetes passes over {on:%Y-%m-%d %H:%M}, thrown off by a change of the clock; "
+                "any daylightSaving policy prevents it"
+            )

@@ -27,6 +27,8 @@ _FEBRUARY = 1 << 2
 _LEAP_DAY = 1 << 28
 # How many irregular changes to look back over for the tick from which the controller's walk began.
 _CHANGES_BACK = 4
+# Enough for the day of a change at every minute, and the day around it.
+_STEPS_THROUGH = 3_000
 
 
 class _Disturbance(NamedTuple):
@@ -83,6 +85,27 @@ class NativeTicks:
             total += 1
             tick = self.first_from(tick + 1)
         return total
+
+    def passed_over(self, start: int, end: int) -> list[int]:
+        """Return what the calendar names and the controller leaves out, for each disturbance in ``[start, end)``.
+
+        Only the ticks before the controller's next one are told, and a few of them at most.
+        """
+        missed: list[int] = []
+        disturbance = self._next_disturbance(start, end)
+        while disturbance is not None:
+            tick = self.calendar.last_until(disturbance.start - 1)
+            for _ in range(_STEPS_THROUGH):
+                if tick is None or tick >= disturbance.end:
+                    break
+                following = self.first_from(tick + 1)
+                expected = self.calendar.first_from(tick + 1)
+                if expected is not None and following is not None and expected < following:
+                    missed.append(expected)
+                    break
+                tick = following
+            disturbance = self._next_disturbance(disturbance.end, end)
+        return missed
 
     def _last_until(self, instant: int, changes_back: int) -> int | None:
         tick = self.calendar.last_until(instant)

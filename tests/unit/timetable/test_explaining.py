@@ -141,6 +141,14 @@ def test_warnings_of_daylight_saving() -> None:
     assert warnings("30 1,2 * * *", policy=DaylightSaving(Gap.RUN_AFTER, Overlap.LAST)) == ()
 
 
+def test_a_warning_of_what_kubernetes_passes_over() -> None:
+    schedule = parse("30 12 * * SUN", time_zone="Asia/Beirut")
+    assert schedule.explain(utc("2026-01-01T00:00:00"), 1).warnings == (
+        "Kubernetes passes over 2026-03-29 12:30, thrown off by a change of the clock; "
+        "any daylightSaving policy prevents it",
+    )
+
+
 def test_the_command_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
     code = schedule_explain.run(
         ["30 1 * * *", "--tz", NEW_YORK, "--from", "2026-11-01T00:00:00Z", "--count", "2", "-o", "json"]
