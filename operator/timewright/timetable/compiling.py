@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from datetime import UTC, datetime
-from itertools import combinations, pairwise
+from itertools import combinations
 from math import gcd
 from typing import TYPE_CHECKING, NamedTuple
 
 from timewright.timetable.calendars import Excluded
+from timewright.timetable.changes import Change, affected_times, changes_between
 from timewright.timetable.daylight import Gap, Overlap
 from timewright.timetable.errors import ScheduleError
 from timewright.timetable.every import Every
 from timewright.timetable.fields import HOUR, MONTH
+from timewright.timetable.gate import Gate
 from timewright.timetable.native_expressions import (
     ANY_DAY,
     DayFields,
@@ -44,16 +46,6 @@ _HORIZON = 60 * 366 * DAY
 _MOST_EXPRESSIONS = 4
 _MINUTES_OF_HOUR = (1 << 60) - 1
 _EVERY_WEEKDAY = 0b1111111
-
-
-class Gate(NamedTuple):
-    """Admits the ticks of a schedule out of those of its native expressions."""
-
-    schedule: Schedule
-
-    def admits(self, instant: datetime) -> bool:
-        """Tell whether an instant is a tick of the schedule."""
-        return self.schedule.includes(instant)
 
 
 class Compiled(NamedTuple):
@@ -93,29 +85,20 @@ def compile_schedule(schedule: Schedule, *, since: datetime = _SINCE) -> Compile
     return Compiled(expressions, None if exact else Gate(schedule))
 
 
-class _Change(NamedTuple):
-    """A change of a zone's clock, with the offsets before and after it."""
-
-    instant: int
-    before: int
-    after: int
-
-
 class _Changes(NamedTuple):
     """The changes from an instant on; ``regular`` tells that none of them throws robfig/cron's walk off."""
 
-    changes: tuple[_Change, ...]
+    changes: list[Change]
     offsets: frozenset[int]
     regular: bool
 
 
 def _changes(zone: Zone, since: int) -> _Changes:
-    zone.covering(since)
-    spans = zone.covering(since + _HORIZON)
-    within = spans.within(since, since + _HORIZON)
-    changes = tuple(_Change(later[0], earlier[2], later[2]) for earlier, later in pairwise(within))
-    regular = bisect_left(spans.irregular, since) == len(spans.irregular)
-    return _Changes(changes, frozenset(offset for _, _, offset in within), regular)
+    end = since + _HORIZON
+    changes = changes_between(zone, since, end)
+    spans = zone.covering(end)
+    regular = bisect_left(spans.irregular, since) == bisect_left(spans.irregular, end)
+    return _Changes(changes, frozenset(offset for _, _, offset in spans.within(since, end)), regular)
 
 
 def _native(source: Source, changes: _Changes, limits: Limits, *, any_day: bool) -> _Native:
@@ -138,7 +121,7 @@ def _native(source: Source, changes: _Changes, limits: Limits, *, any_day: bool)
     months = MONTH.everything if any_day else wallclock.months
     native = _windowed(wallclock.minutes_of_day, months, days, () if any_day else limits.windows)
     exact = native.exact and days.exact and wallclock.years is None and not (any_day and limits.windows)
-    made_up, policy_is_exact = _under_policy(source, wallclock, changes)
+    made_up, policy_is_exact = _under_policy(source, changes)
     return _Native(native.expressions + made_up, exact and policy_is_exact)
 
 
@@ -190,21 +173,19 @@ def _fewest(minutes_of_day: int, months: int, days: DayFields, *, exact: bool) -
     return _Native((expression(minutes, hours, months, days),), exact=False)
 
 
-def _under_policy(source: Source, wallclock: WallClock, changes: _Changes) -> tuple[tuple[str, ...], bool]:
+def _under_policy(source: Source, changes: _Changes) -> tuple[tuple[str, ...], bool]:
     """Return expressions for the ticks that make up for a gap, and whether the policy differs from the native one."""
     policy = source.policy
     made_up: dict[str, None] = {}
     exact = True
     for change in changes.changes if policy is not None else ():
-        low, high = sorted((change.instant + change.before, change.instant + change.after))
-        wall = wallclock.next(low)
-        if policy is None or wall is None or wall >= high:
+        if policy is None or not affected_times(source, change):
             continue
         if change.after < change.before:
             exact = exact and policy.overlap is Overlap.BOTH
         elif policy.gap is Gap.RUN_AFTER:
             exact = False
-            made_up[_expression_at(high)] = None
+            made_up[_expression_at(change.high)] = None
     return tuple(made_up), exact
 
 

@@ -34,10 +34,6 @@ class Openings:
         self._calendars = calendars
         self._zone = zone
 
-    def day_of(self, instant: int) -> int:
-        """Return the local day of an instant, counted from 1970-01-01."""
-        return (instant + self._zone.offset(instant)) // DAY
-
     def on(self, day: int) -> list[Stretch]:
         """Return the open stretches of a local day, in order."""
         walls = self._open_walls(day)
@@ -46,19 +42,13 @@ class Openings:
             stretches = subtracted(stretches, calendar.closed_hours(stretches[0][0], stretches[-1][1]))
         return stretches
 
-    def closed_by(self, instant: int) -> Calendar | Window | None:
-        """Return what keeps an instant from being open: a calendar, or the first window; ``None`` when it is open."""
-        day = self.day_of(instant)
-        for calendar in self._calendars:
-            if calendar.closes(day) or calendar.closed_hours(instant, instant + 1):
-                return calendar
-        if any(start <= instant < end for start, end in self.on(day)):
-            return None
-        return (*self._opening, *self._closing)[0]
+    def includes(self, instant: int) -> bool:
+        """Tell whether an instant is open."""
+        return any(start <= instant < end for start, end in self.on(self._day_of(instant)))
 
     def from_(self, instant: int) -> Iterator[Stretch]:
         """Yield the stretches that end after an instant, the first one cut to begin no earlier than it."""
-        day = self.day_of(instant) - 1
+        day = self._day_of(instant) - 1
         closed_days = 0
         while closed_days < _DAYS_TO_LOOK:
             stretches = [(max(start, instant), end) for start, end in self.on(day) if end > instant]
@@ -68,13 +58,16 @@ class Openings:
 
     def until(self, instant: int) -> Iterator[Stretch]:
         """Yield, latest first, the stretches that begin at or before an instant."""
-        day = self.day_of(instant) + 1
+        day = self._day_of(instant) + 1
         closed_days = 0
         while closed_days < _DAYS_TO_LOOK:
             stretches = [(start, end) for start, end in self.on(day) if start <= instant]
             yield from reversed(stretches)
             closed_days = 0 if stretches else closed_days + 1
             day -= 1
+
+    def _day_of(self, instant: int) -> int:
+        return (instant + self._zone.offset(instant)) // DAY
 
     def _open_walls(self, day: int) -> list[Stretch]:
         if any(calendar.closes(day) for calendar in self._calendars):

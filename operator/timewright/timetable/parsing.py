@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from timewright.timetable.durations import parse_delay
 from timewright.timetable.errors import ScheduleError
 from timewright.timetable.every import Every
-from timewright.timetable.native import EVERY, parse_fields, refuse_time_zone
+from timewright.timetable.native import EVERY, NativeFields, parse_fields, refuse_time_zone
 from timewright.timetable.native_ticks import NativeTicks
 from timewright.timetable.recurrence import Recurrence
 from timewright.timetable.schedule import Schedule, second_of
@@ -124,8 +124,19 @@ def _source(
         if is_extended(expression):
             wallclock = parse_extended(expression, seed)
             return Source(expression, wallclock, Recurrence(wallclock, zone, policy), native=False, policy=policy)
-    fields = parse_fields(expression)
+    fields = _native_fields(expression)
     if policy is not None:
         ticks = Recurrence(fields.wallclock, zone, policy)
         return Source(expression, fields.wallclock, ticks, native=False, policy=policy)
     return Source(expression, fields.wallclock, NativeTicks(fields, zone), native=True)
+
+
+def _native_fields(expression: str) -> NativeFields:
+    try:
+        return parse_fields(expression)
+    except ScheduleError as error:
+        from timewright.timetable.extended import is_extended
+
+        if error.field != "schedule" and is_extended(expression):
+            error.remedy = "what a CronJob accepts has no L, LW, 15W, MON#2, FRIL and H"
+        raise

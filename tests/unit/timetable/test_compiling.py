@@ -9,10 +9,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.oracle.random_cases import random_expression
+from tests.unit.timetable.helpers import utc
 
 from timewright.timetable import DaylightSaving, Dialect, Gap, Overlap, Schedule, ScheduleError, parse
 from timewright.timetable.calendars import Dates, Excluded
 from timewright.timetable.compiling import compile_schedule
+from timewright.timetable.gate import Reason
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Africa/Cairo", "Australia/Lord_Howe", "Asia/Kathmandu")
@@ -78,6 +80,30 @@ def test_what_becomes_of_a_schedule(
     compiled = compile_schedule(schedule)
     assert (compiled.expressions, compiled.gate is not None) == (expressions, gated)
     _check(schedule, 430)
+
+
+@pytest.mark.parametrize(
+    ("instant", "reason", "message"),
+    [
+        ("2026-01-02T09:00:00", Reason.OUTSIDE_PERIOD, "before startAt, 2026-01-03T00:00:00Z"),
+        ("2026-02-02T09:00:00", Reason.OUTSIDE_PERIOD, "after endAt, 2026-02-01T00:00:00Z"),
+        ("2026-01-06T09:00:00", Reason.CALENDAR, "closed by inventory"),
+        ("2026-01-04T09:00:00", Reason.OUTSIDE_WINDOW, "outside of all windows"),
+        ("2026-01-05T10:00:00", Reason.NOT_DUE, "not named by 0 9 * * *"),
+    ],
+)
+def test_a_gate_says_why(instant: str, reason: Reason, message: str) -> None:
+    schedule = parse(
+        "0 9 * * *",
+        start_at=START + timedelta(days=2),
+        end_at=START + timedelta(days=31),
+        windows=["08:00-18:00 on weekdays"],
+        calendars=[Dates(["2026-01-06"], name="inventory")],
+    )
+    gate = compile_schedule(schedule).gate
+    assert gate is not None
+    assert gate.refusal(utc(instant)) == (reason, message)
+    assert gate.refusal(utc("2026-01-05T09:00:00")) is None
 
 
 def test_a_delay_without_an_anchor_stays_as_it_is() -> None:
