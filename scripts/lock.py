@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Pins every dependency with its hashes: `requirements/*.txt` from `pyproject.toml`.
 
-`scripts/lock.py` resolves anew, keeping pins that still fit (`--upgrade` takes the newest). `scripts/lock.py --check` asks
-nobody: it fails if the declared dependencies are not those that were resolved.
+`scripts/lock.py` resolves anew, keeping pins that still fit (`--upgrade` takes the newest). `scripts/lock.py --check`
+asks nobody: it fails if the declared dependencies are not those that were resolved.
 """
+# ruff: noqa: S603, T201 - a tool for developers, which prints and runs other tools
 
 import argparse
 import hashlib
@@ -50,7 +51,15 @@ def _check() -> int:
 def _resolve(uv: Path, name: str, *, upgrade: bool) -> None:
     target = REQUIREMENTS / f"{name}.txt"
     build = "\n".join(_build_requirements())
-    command = [uv, "pip", "compile", "--quiet", "--universal", "--python-version=3.11", "--generate-hashes"]
+    command: list[str | Path] = [
+        uv,
+        "pip",
+        "compile",
+        "--quiet",
+        "--universal",
+        "--python-version=3.11",
+        "--generate-hashes",
+    ]
     # Neither the index nor its address is anybody's business but that of the machine that installs.
     command += ["--no-emit-index-url", "--no-emit-find-links", "--no-header", "--no-annotate"]
     command += ["--upgrade"] if upgrade else []

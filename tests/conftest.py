@@ -19,7 +19,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(marker)
     # Quick answers first; it also leaves time to whatever builds the cluster meanwhile.
-    items.sort(key=lambda item: 2 if item.get_closest_marker("kubelet") else int(bool(item.get_closest_marker("cluster"))))
+    items.sort(key=_weight)
+
+
+def _weight(item: pytest.Item) -> int:
+    markers = {marker.name for marker in item.iter_markers()}
+    return 2 if "kubelet" in markers else int("cluster" in markers)
 
 
 @pytest.fixture(scope="session")

@@ -22,18 +22,21 @@ def main() -> int:
         return 1
 
 
-def _prepare(arguments: argparse.Namespace) -> None:
+def _prepare(_: argparse.Namespace) -> None:
     host.prepare_node()
+    toolchain.helm()
     toolchain.kubernetes()
-    if arguments.images:
-        toolchain.helm()
-        images.tiny()
-        images.product()
+    images.tiny()
+    images.product()
+
+
+def _helm(_: argparse.Namespace) -> None:
+    print(toolchain.helm())
 
 
 def _up(arguments: argparse.Namespace) -> None:
     cluster = Cluster.create(_options(arguments), name=arguments.name)
-    print(f"cluster {cluster.name} is up; try: python3 -m tests.cluster kubectl {cluster.name} get all -A")
+    print(f"cluster {cluster.name} is up; try: python3 -m tests.cluster kubectl {cluster.name} get pods -A")
 
 
 def _down(arguments: argparse.Namespace) -> None:
@@ -91,7 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python3 -m tests.cluster", description=__doc__)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
-    prepare = verbs.add_parser("prepare", help="install and build what clusters need, for the first one to start at once")
+    prepare = verbs.add_parser(
+        "prepare", help="install and build what clusters need, for the first one to start at once"
+    )
     prepare.add_argument("--images", action="store_true", help="helm and the images too")
     prepare.set_defaults(verb=_prepare)
 

@@ -40,8 +40,8 @@ def key(*inputs: str | Path) -> str:
 def entry(kind: str, name: str, make: Callable[[Path, Progress], None]) -> Path:
     """The folder `kind/name`, made by `make` if no process has made it yet.
 
-    It is made beside its final place and then renamed, so a folder that exists is whole. Of processes that want the same
-    entry one makes it while the others wait and show its progress.
+    It is made beside its final place and then renamed, so a folder that exists is whole. Of processes that want the
+    same entry one makes it while the others wait and show its progress.
     """
     path = root() / kind / name
     if not path.exists():

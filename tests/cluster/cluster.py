@@ -14,13 +14,17 @@ from typing import Self
 from tests.cluster import host, images, namespace, registry, toolchain
 from tests.cluster.command import CommandError
 from tests.cluster.components import Components
-from tests.cluster.images import Image
+from tests.cluster.image_store import Image
 from tests.cluster.options import Options
 from tests.cluster.pki import API_SERVER, NODE_ADDRESS, NODE_NAME, Pki
 from tests.cluster.sandbox import START_OF_LOG, Sandbox
 
 # Far above what a start takes on an idle machine: the machine may be busy with anything else.
 PATIENCE_SECONDS = 300.0
+
+
+# Together at the very start; the others are started once the API server is ready.
+_WAITS_FOR_NOBODY = ("etcd", "apiserver", "containerd")
 
 
 class ClusterError(Exception):
@@ -158,7 +162,7 @@ class Cluster:
         self._sandbox.create()
         self._pki.create()
         self._components.write_configuration()
-        early = [component for component in ("etcd", "apiserver", "containerd") if component in self.options.components]
+        early = [component for component in self.options.components if component in _WAITS_FOR_NOBODY]
         for component in early:
             self._launch(component)
         # The controllers give up for good if roles are not there yet, so they come after a ready API server.

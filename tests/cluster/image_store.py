@@ -1,6 +1,5 @@
 """Builds container images without a container engine, by buildah in a storage of its own."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,4 +86,4 @@ def _buildah(*arguments: str, progress: Progress | None = None) -> str:
 
 def _can_overlay(storage: Path) -> bool:
     """An overlay on top of an overlay, as inside a container, does not work; then every layer has to be a copy."""
-    return os.uname().sysname == "Linux" and run(["stat", "--file-system", "--format=%T", storage]).strip() != "overlayfs"
+    return run(["stat", "--file-system", "--format=%T", storage]).strip() != "overlayfs"

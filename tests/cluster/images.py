@@ -41,7 +41,10 @@ def base() -> str:
     name = f"localhost/timewright-base:{recipe}"
     if not image_store.exists(name):
         tree = cache.entry("base", recipe, _bootstrap)
-        with cache.locked(f"base-image-{recipe}", waiting_for="base image") as board, Progress("base image", board) as at:
+        with (
+            cache.locked(f"base-image-{recipe}", waiting_for="base image") as board,
+            Progress("base image", board) as at,
+        ):
             if not image_store.exists(name):
                 image_store.build(name, tree, at)
     return name

@@ -25,7 +25,7 @@ class UnknownClusterError(LookupError):
 
 
 def register(name: str | None, options: Options) -> Path:
-    """Reserve a name and make its folder. With no name given it is a random one and the cluster is this process's own."""
+    """Reserve a name and make its folder. If none is given it is a random one, and the cluster this process's own."""
     _reap()
     with _locked():
         owner = None if name else ProcessId.own()

@@ -1,8 +1,8 @@
 """The namespaces and the control group that one cluster lives in.
 
-A process that does nothing holds a network and a mount namespace open. In them the cluster has addresses, a /run, and the
-other folders that Kubernetes insists on to itself, so any number of clusters fit on one host. When the last process of the
-control group is gone, so are the namespaces with every address, interface and mount in them.
+A process that does nothing holds a network and a mount namespace open. In them the cluster has addresses, a /run, and
+the other folders that Kubernetes insists on to itself, so any number of clusters fit on one host. When the last process
+of the control group is gone, so are the namespaces with every address, interface and mount in them.
 """
 
 import os
@@ -17,7 +17,11 @@ from tests.cluster.pki import API_SERVER, NODE_ADDRESS
 from tests.cluster.processes import ProcessId
 
 # Components get nothing of the caller's environment: a proxy, say, would come between the API server and the kubelet.
-ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+}
 
 # Folders that the kubelet, containerd or the network plugins use whatever they are told.
 _PRIVATE_FOLDERS = ("/var/lib/kubelet", "/var/lib/containerd", "/var/lib/cni", "/var/log")
@@ -25,8 +29,8 @@ _PRIVATE_FOLDERS = ("/var/lib/kubelet", "/var/lib/containerd", "/var/lib/cni", "
 # Divides the log of a component that was started more than once.
 START_OF_LOG = "=== starting "
 
-# The kernel may lack dummy interfaces, so the addresses go on the loopback: first the ClusterIP of `kubernetes`, which the
-# API server listens on itself so that nothing has to translate it, then the node's own.
+# The kernel may lack dummy interfaces, so the addresses go on the loopback: first the ClusterIP of `kubernetes`, which
+# the API server listens on itself so that nothing has to translate it, then the node's own.
 _HOLD = f"""
 set -eu
 mount -t tmpfs -o mode=755 tmpfs /run
@@ -133,5 +137,3 @@ class Sandbox:
 
     def _pid_file(self, component: str) -> Path:
         return self.home / f"{component}.pid.json"
-
-
