@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from timewright.resources.kinds import Parameter, ParameterType
-from timewright.resources.scheduled_task import KINDS, ScheduledTaskSpec
+from timewright.resources.scheduled_task import KINDS, POD_FIELDS, ScheduledTaskSpec
 from timewright.timetable import Dialect, NeverFiresError, Schedule, ScheduleError, UnknownTimeZoneError, parse
 
 
@@ -38,7 +39,7 @@ def accept(raw_spec: dict[str, Any]) -> Accepted | Refused:
         spec = ScheduledTaskSpec.model_validate(raw_spec)
     except ValidationError as error:
         return Refused("InvalidSpec", describe(error))
-    verdict = _wrong_kind(raw_spec) or _wrong_parameter(spec) or _with_schedule(spec)
+    verdict = _wrong_kind(raw_spec) or _too_large(spec) or _wrong_parameter(spec) or _with_schedule(spec)
     return replace(verdict, spec=spec) if isinstance(verdict, Refused) else verdict
 
 
@@ -47,12 +48,21 @@ def describe(error: ValidationError) -> str:
     problems = []
     for each in error.errors(include_url=False):
         path = ".".join(str(part) for part in ("spec", *each["loc"]))
-        shown = f" (got {each['input']!r})" if isinstance(each["input"], str | int | float | bool) else ""
+        shown = f" (got {_shown(each['input'])})" if isinstance(each["input"], str | int | float | bool) else ""
         if each["type"] == "extra_forbidden":
             problems.append(f"{path}: unknown field; correct its spelling or remove it")
         else:
             problems.append(f"{path}: {each['msg']}{shown}")
     return "; ".join(problems)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+_SHOWN = 100
+"""Characters of a value that a message shows."""
 
 
 def _wrong_kind(raw_spec: dict[str, Any]) -> Refused | None:
@@ -63,6 +73,31 @@ def _wrong_kind(raw_spec: dict[str, Any]) -> Refused | None:
         return Refused("InvalidSpec", f"spec: exactly one of {', '.join(KINDS)} must be set, found {found}")
     if not raw_spec.get("schedule") and kinds != ["app"]:
         return Refused("InvalidSchedule", "spec.schedule: required; for example '0 3 * * *' for 03:00 every day")
+    of_pod = [field for field in POD_FIELDS if raw_spec.get(field) is not None]
+    if kinds == ["jobTemplate"] and of_pod:
+        text = f"spec.{of_pod[0]}: does not go with jobTemplate; write it inside jobTemplate.spec.template"
+        return Refused("InvalidSpec", text)
+    if kinds == ["app"] and raw_spec.get("image") is None:
+        return Refused("InvalidSpec", "spec.image: app needs it; name the image that contains the application")
+    return None
+
+
+DEFINITION_LIMIT = 100_000
+"""Bytes of a definition. It travels in one environment variable, of which Linux takes 131,072."""
+
+
+def _too_large(spec: ScheduledTaskSpec) -> Refused | None:
+    """Refuse what could never start, since the kernel would refuse its environment."""
+    command = spec.command if spec.image is None else None
+    for field, content in (("http", spec.http), ("python", spec.python), ("command", command)):
+        if content is not None:
+            size = len(to_json(content, by_alias=True))
+            if size > DEFINITION_LIMIT:
+                return Refused(
+                    "InvalidSpec",
+                    f"spec.{field}: {size} bytes as JSON, and at most {DEFINITION_LIMIT} can be handed to a run; "
+                    "have the run read the content from a file or a ConfigMap",
+                )
     return None
 
 
@@ -73,26 +108,53 @@ def _wrong_parameter(spec: ScheduledTaskSpec) -> Refused | None:
         if parameter.name.upper() in names:
             return Refused("InvalidParameters", f"{field}: the name is taken, whatever its case; choose another one")
         names.add(parameter.name.upper())
-        problem = wrong_value(parameter, parameter.default) if parameter.default is not None else None
+        problem = _wrong_declaration(parameter)
         if problem:
-            return Refused("InvalidParameters", f"{field}.default: {problem}")
+            return Refused("InvalidParameters", field + problem)
     return None
+
+
+def _wrong_declaration(parameter: Parameter) -> str | None:
+    if parameter.allowed_values is not None and not parameter.allowed_values:
+        return ".allowedValues: is empty, so no value could be given; list the values allowed or leave it out"
+    for allowed in parameter.allowed_values or ():
+        if not _fits(parameter.type, allowed):
+            return f".allowedValues: {_wrong_type(parameter.type, allowed)}"
+    problem = wrong_value(parameter, parameter.default) if parameter.default is not None else None
+    return f".default: {problem}" if problem else None
 
 
 def wrong_value(parameter: Parameter, value: Any) -> str | None:
     """Tell why a value does not fit a parameter, or None if it does."""
-    fits = {
-        ParameterType.STRING: isinstance(value, str),
-        ParameterType.INTEGER: isinstance(value, int) and not isinstance(value, bool),
-        ParameterType.NUMBER: isinstance(value, int | float) and not isinstance(value, bool),
-        ParameterType.BOOLEAN: isinstance(value, bool),
-    }[parameter.type]
-    if not fits:
-        return f"{value!r} is not of type {parameter.type.value}"
+    if not _fits(parameter.type, value):
+        return _wrong_type(parameter.type, value)
     if parameter.allowed_values is not None and value not in parameter.allowed_values:
-        allowed = ", ".join(repr(each) for each in parameter.allowed_values)
-        return f"{value!r} is not among the allowed values: {allowed}"
+        allowed = ", ".join(_shown(each) for each in parameter.allowed_values)
+        return f"{_shown(value)} is not among the allowed values; choose one of {allowed}"
     return None
+
+
+def _fits(kind: ParameterType, value: Any) -> bool:
+    if isinstance(value, bool):
+        return kind is ParameterType.BOOLEAN
+    return {
+        ParameterType.STRING: isinstance(value, str),
+        ParameterType.INTEGER: isinstance(value, int),
+        ParameterType.NUMBER: isinstance(value, int | float),
+        ParameterType.BOOLEAN: False,
+    }[kind]
+
+
+def _wrong_type(kind: ParameterType, value: Any) -> str:
+    return f"{_shown(value)} is not of type {kind.value}; write {_EXAMPLES[kind]}"
+
+
+_EXAMPLES = {
+    ParameterType.STRING: "a text, in quotes if it looks like anything else",
+    ParameterType.INTEGER: "a whole number without quotes",
+    ParameterType.NUMBER: "a number without quotes",
+    ParameterType.BOOLEAN: "true or false without quotes",
+}
 
 
 def _with_schedule(spec: ScheduledTaskSpec) -> Accepted | Refused:

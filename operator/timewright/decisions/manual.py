@@ -62,9 +62,11 @@ def resolve_parameters(declared: Sequence[Parameter], given: Mapping[str, Any]) 
             return f"spec.parameters.{name}: the task declares no such parameter; {declares}"
     values: dict[str, Any] = {}
     for name, parameter in known.items():
-        value = given.get(name, parameter.default)
+        value = given.get(name)
         if value is None:
-            return f"spec.parameters.{name}: required, since the task declares no default"
+            value = parameter.default
+        if value is None:
+            return f"spec.parameters.{name}: required, since the task declares no default; give a value"
         problem = wrong_value(parameter, value)
         if problem:
             return f"spec.parameters.{name}: {problem}"
@@ -73,7 +75,10 @@ def resolve_parameters(declared: Sequence[Parameter], given: Mapping[str, Any]) 
 
 
 def _first_with_key(run: ObservedRun, runs: Iterable[ObservedRun]) -> ObservedRun | None:
-    """Return the earlier run that carries the same idempotency key, if there is one."""
+    """Return another run that carries the same idempotency key and comes first, if there is one.
+
+    Creation times have whole seconds, so of two in one second the one that has been dealt with is the first.
+    """
     if run.idempotency_key is None:
         return None
     rivals = [
@@ -83,8 +88,12 @@ def _first_with_key(run: ObservedRun, runs: Iterable[ObservedRun]) -> ObservedRu
         and each.trigger is Trigger.MANUAL
         and each.outcome is not Outcome.SKIPPED
     ]
-    first = min(rivals, key=lambda each: (each.created_at, each.name), default=run)
+    first = min(rivals, key=lambda each: (not _dealt_with(each), each.created_at, each.name), default=run)
     return None if first.name == run.name else first
+
+
+def _dealt_with(run: ObservedRun) -> bool:
+    return run.finished or run.job_uid is not None
 
 
 def _names(jobs: Sequence[ObservedJob]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from signal import Signals
 
 from timewright.decisions.observed import ObservedContainer, ObservedJob, ObservedPod
@@ -37,7 +38,7 @@ def result_of(job: ObservedJob, pods: Sequence[ObservedPod], told: str | None = 
     itself, and the Job's own "deadline exceeded" is only how.
     """
     attempts = attempts_of(pods)
-    last = attempts[-1] if attempts else None
+    last = _latest(attempts, failed=not job.succeeded)
     if job.succeeded:
         report = _succeeded_report(pods)
         return Result(
@@ -65,6 +66,12 @@ def attempts_of(pods: Sequence[ObservedPod]) -> list[Attempt]:
     return [_attempt(number, pod) for number, pod in enumerate(ordered, start=1)][-ATTEMPTS_KEPT:]
 
 
+def _latest(attempts: Sequence[Attempt], *, failed: bool) -> Attempt | None:
+    """Return the latest attempt that ended as the Job did; of a Job with several Pods at once, others may be later."""
+    alike = [attempt for attempt in attempts if (attempt.reason is not None) is failed]
+    return next(reversed(alike or attempts), None)
+
+
 def _failure(job: ObservedJob, last: Attempt | None, told: str | None) -> tuple[str, str]:
     """Return the reason and message of a failed Job: the most telling of what is known."""
     if told is not None:
@@ -77,7 +84,7 @@ def _failure(job: ObservedJob, last: Attempt | None, told: str | None) -> tuple[
         return last.reason, last.message or job.failure_message
     if job.failure_reason == "BackoffLimitExceeded":
         return Reason.BACKOFF_LIMIT_EXCEEDED.value, job.failure_message
-    return job.failure_reason or Reason.JOB_FAILED.value, job.failure_message
+    return job.failure_reason[:256] or Reason.JOB_FAILED.value, job.failure_message
 
 
 def _succeeded_report(pods: Sequence[ObservedPod]) -> RunReport | None:
@@ -90,20 +97,21 @@ def _succeeded_report(pods: Sequence[ObservedPod]) -> RunReport | None:
 
 
 def _attempt(number: int, pod: ObservedPod) -> Attempt:
-    container = _decisive(pod.containers)
+    container = _decisive(pod)
     if container is None:
         return Attempt(number=number, pod_name=pod.name, reason=_pod_reason(pod), message=pod.message[-4000:] or None)
     report = RunReport.from_termination_message(container.message)
     if report is not None:
         failed = report.outcome is not Outcome.SUCCEEDED
+        ended = _ended_by_kubernetes(pod) if report.outcome is Outcome.CANCELLED else None
         return Attempt(
             number=number,
             pod_name=pod.name,
             start_time=report.start_time or container.started_at,
             completion_time=report.completion_time or container.finished_at,
             exit_code=report.exit_code if report.exit_code is not None else container.exit_code,
-            reason=report.reason if failed else None,
-            message=report.message[-4000:] or None,
+            reason=ended[0] if ended else report.reason if failed else None,
+            message=ended[1] if ended else report.message[-4000:] or None,
             output=report.output or None,
         )
     reason, message = _container_failure(pod, container)
@@ -119,32 +127,52 @@ def _attempt(number: int, pod: ObservedPod) -> Attempt:
     )
 
 
-def _decisive(containers: Sequence[ObservedContainer]) -> ObservedContainer | None:
-    """Return the container that decided the Pod's end: the first that failed, else the first that ended."""
-    ended = [each for each in containers if each.exit_code is not None]
-    failed = [each for each in ended if each.exit_code != 0]
-    ended.sort(key=lambda each: each.name != "task")
-    return next(iter(failed or ended), None)
+def _decisive(pod: ObservedPod) -> ObservedContainer | None:
+    """Return the container that decided the Pod's end: `task`, else the first to fail, else the last to end.
+
+    Once the work is over the kubelet stops the sidecars, which may well answer with a failure of their own: one of a
+    Pod that succeeded means nothing, and one after another failure is a consequence.
+    """
+    ended = [each for each in pod.containers if each.exit_code is not None]
+    failed = [each for each in ended if each.exit_code != 0] if pod.phase != "Succeeded" else []
+    if failed:
+        return min(failed, key=lambda each: (each.name != _TASK_CONTAINER, each.finished_at or _LATEST))
+    well = [each for each in ended if each.exit_code == 0] or ended
+    return max(well, key=lambda each: (each.name == _TASK_CONTAINER, each.finished_at or _EARLIEST), default=None)
+
+
+_TASK_CONTAINER = "task"
+_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+def _ended_by_kubernetes(pod: ObservedPod) -> tuple[str, str] | None:
+    """Return why Kubernetes itself ended a Pod, if it did: its containers only tell that they were killed."""
+    if pod.disruption or pod.reason == "Evicted":
+        return Reason.EVICTED.value, (pod.message or pod.disruption or "evicted from its node")[-4000:]
+    if pod.reason == "DeadlineExceeded":
+        return Reason.TIMED_OUT.value, (pod.message or "the Pod exceeded its activeDeadlineSeconds")[-4000:]
+    return None
 
 
 def _pod_reason(pod: ObservedPod) -> str | None:
     """Return why a Pod failed of which no container ran to its end."""
-    if pod.disruption or pod.reason == "Evicted":
-        return Reason.EVICTED.value
+    ended = _ended_by_kubernetes(pod)
+    if ended is not None:
+        return ended[0]
     waiting = next((each.waiting_reason for each in pod.containers if each.waiting_reason), None)
     if waiting is not None:
         return Reason.IMAGE_PULL_FAILED.value if waiting in PULL_FAILURES else Reason.START_ERROR.value
-    return pod.reason or None
+    return pod.reason[:256] or None
 
 
 def _container_failure(pod: ObservedPod, container: ObservedContainer) -> tuple[str | None, str | None]:
-    if container.exit_code == 0:
+    if container.exit_code == 0 or pod.phase == "Succeeded":
         return None, None
     if container.terminated_reason == "OOMKilled":
         return Reason.OUT_OF_MEMORY.value, f"container {container.name!r} was killed for exceeding its memory limit"
-    if pod.disruption or pod.reason == "Evicted":
-        why = pod.message or pod.disruption or "evicted from its node"
-        return Reason.EVICTED.value, why[-4000:]
+    ended = _ended_by_kubernetes(pod)
+    if ended is not None:
+        return ended
     if container.terminated_reason in ("StartError", "ContainerCannotRun", "CreateContainerError"):
         return Reason.START_ERROR.value, f"container {container.name!r} could not start: {container.message[-3000:]}"
     return Reason.NON_ZERO_EXIT.value, _exit_message(container)
@@ -153,14 +181,14 @@ def _container_failure(pod: ObservedPod, container: ObservedContainer) -> tuple[
 def _exit_message(container: ObservedContainer) -> str:
     text = f"container {container.name!r} ended with exit code {container.exit_code}"
     number = container.signal or ((container.exit_code or 0) - 128)
-    if 0 < number < 65:
-        try:
-            text += f" ({Signals(number).name})"
-        except ValueError:
-            text += f" (signal {number})"
+    if number in _SIGNALS:
+        text += f" ({Signals(number).name})"
     last_line = next((line for line in reversed(container.message.splitlines()) if line.strip()), "")
     return f"{text}: {last_line.strip()[:1000]}" if last_line else text
 
+
+_SIGNALS = frozenset(each.value for each in Signals if each.value <= 31)
+"""Exit codes above these only happen to be above 128."""
 
 PULL_FAILURES = frozenset(
     {

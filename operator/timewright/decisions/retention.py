@@ -15,14 +15,15 @@ def expired_runs(
 ) -> list[ObservedRun]:
     """Return the TaskRuns to remove: beyond the limit of their kind of outcome, or too old. Uncounted ones stay."""
     finished = [run for run in runs if run.finished and not run.deleting and run.name in counted]
-    finished.sort(key=_finish, reverse=True)
+    finished.sort(key=lambda run: (_finish(run), run.created_at, run.name), reverse=True)
     succeeded = [run for run in finished if run.outcome is Outcome.SUCCEEDED]
     others = [run for run in finished if run.outcome is not Outcome.SUCCEEDED]
     beyond = succeeded[spec.successful_runs_history_limit :] + others[spec.failed_runs_history_limit :]
     if spec.runs_history_max_age_seconds is None:
         return beyond
     oldest = now - timedelta(seconds=spec.runs_history_max_age_seconds)
-    return beyond + [run for run in finished if run not in beyond and _finish(run) < oldest]
+    gone = {run.name for run in beyond}
+    return beyond + [run for run in finished if run.name not in gone and _finish(run) < oldest]
 
 
 def next_expiry(runs: Iterable[ObservedRun], spec: ScheduledTaskSpec) -> datetime | None:

@@ -18,29 +18,34 @@ ACTIVE_LISTED = 20
 def count_runs(
     status: ScheduledTaskStatus, runs: Sequence[ObservedRun], jobs: Iterable[ObservedJob]
 ) -> ScheduledTaskStatus:
-    """Return the status with every finished run in its counters, each once.
+    """Return the status with every finished run in its counters, each once, and with the latest of those that started.
 
     The names of those counted are kept, in the same write as the counters, while their TaskRun or their Job exists: a
-    crash at any point neither loses nor doubles a run, and a Job whose TaskRun was removed is not recorded again.
+    crash at any point neither loses nor doubles a run, and a Job whose TaskRun was removed is not recorded again. A run
+    that has no outcome yet cannot have been counted: it has taken over the name of one that was removed.
     """
     present = {run.name for run in runs} | {job.task_run_name for job in jobs}
+    present -= {run.name for run in runs if not run.finished}
     counted = [name for name in status.counted_runs if name in present]
     seen = set(counted)
     counters = status.counters
-    for run in sorted(runs, key=_finish):
+    for run in sorted(runs, key=_order):
         if run.outcome is not None and run.name not in seen:
             counters = counters.plus(run.outcome)
             counted.append(run.name)
-    return status.model_copy(update={"counters": counters, "counted_runs": counted})
+    changes: dict[str, object] = {"counters": counters, "counted_runs": counted}
+    # Older runs may be all that is left of the records, so only news can be later than what was the latest.
+    last = max((run for run in runs if run.finished and run.job_uid is not None), key=_order, default=None)
+    if last is not None and (status.last_run is None or last.name not in seen):
+        changes |= {"last_run": last.name, "last_outcome": last.outcome}
+    return status.model_copy(update=changes)
 
 
 def summarize_runs(
     status: ScheduledTaskStatus, runs: Sequence[ObservedRun], jobs: Iterable[ObservedJob]
 ) -> ScheduledTaskStatus:
-    """Return the status with what is known of the latest and the active runs."""
+    """Return the status with what is known of ticks, successes and active runs."""
     finished = [run for run in runs if run.outcome is not None]
-    ran = [run for run in finished if run.job_uid is not None]
-    last = max(ran, key=_finish, default=None)
     ticks = [run.scheduled_at for run in runs if run.trigger is Trigger.SCHEDULE and run.scheduled_at is not None]
     ticks += [job.scheduled_at for job in jobs if job.scheduled_at is not None]
     successes = [run.completion_time for run in finished if run.outcome is Outcome.SUCCEEDED and run.completion_time]
@@ -51,8 +56,6 @@ def summarize_runs(
         "last_tick": max([*ticks, *filter(None, [status.last_tick])], default=None),
         "last_success_time": max([*successes, *filter(None, [status.last_success_time])], default=None),
     }
-    if last is not None:
-        changes |= {"last_run": last.name, "last_outcome": last.outcome}
     return status.model_copy(update=changes)
 
 
@@ -91,5 +94,5 @@ def with_conditions(status: ScheduledTaskStatus, conditions: Iterable[Condition]
     return status.model_copy(update={"conditions": merge_conditions(status.conditions, conditions)})
 
 
-def _finish(run: ObservedRun) -> datetime:
-    return run.completion_time or run.created_at
+def _order(run: ObservedRun) -> tuple[datetime, str]:
+    return run.completion_time or run.created_at, run.name

@@ -217,7 +217,7 @@ def test_a_long_message_is_cut_to_what_the_api_takes() -> None:
         ("backup-29539440", datetime(2026, 3, 1, 12, tzinfo=UTC)),
         ("a-b-29539440", datetime(2026, 3, 1, 12, tzinfo=UTC)),
         ("backup.daily-29539440", datetime(2026, 3, 1, 12, tzinfo=UTC)),
-        ("backup-2953944", datetime(1975, 8, 13, 10, 24, tzinfo=UTC)),
+        ("backup-2953944", datetime(1975, 8, 14, 8, 24, tzinfo=UTC)),
         ("backup", None),
         ("backup-", None),
         ("-29539440", None),
