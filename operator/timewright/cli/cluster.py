@@ -99,7 +99,7 @@ async def _configuration(target: Target) -> tuple[Configuration, str]:
         )
     except config.ConfigException as error:
         raise CommandError(f"the kubeconfig {paths} cannot be used: {error}", USAGE) from error
-    return configuration, str(loader.current_context["context"].safe_get("namespace") or "default")
+    return configuration, str(loader.current_context["context"].get("namespace") or "default")
 
 
 def _namespace_of_pod() -> str:

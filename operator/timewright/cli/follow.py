@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from typing import Any, TextIO
 
@@ -27,7 +28,7 @@ class LogFollower:
         self._api = api
         self._namespace = namespace
         self._out = out
-        self._job_name: str | None = None
+        self._selector = ""
         self._watching: asyncio.Task[None] | None = None
         self._logs: dict[str, asyncio.Task[None]] = {}
         self._told: set[str] = set()
@@ -35,7 +36,7 @@ class LogFollower:
     def start(self, job_name: str) -> None:
         """Begin; later calls change nothing."""
         if self._watching is None:
-            self._job_name = job_name
+            self._selector = f"{JOB_NAME_LABEL}={job_name}"
             self._watching = asyncio.ensure_future(self._watch(job_name))
 
     async def finish(self) -> None:
@@ -43,7 +44,10 @@ class LogFollower:
         if self._watching is None:
             return
         # The Pods may have ended faster than the watch told of them.
-        await asyncio.wait({self._watching}, timeout=_RETRY_SECONDS)
+        with contextlib.suppress(ApiError, OSError):
+            async for pods in self._api.list_all(PODS, self._namespace, self._selector):
+                for pod in pods:
+                    self._look_at(pod)
         if self._logs:
             await asyncio.wait(self._logs.values(), timeout=_FINISH_SECONDS)
 
@@ -54,7 +58,7 @@ class LogFollower:
                 task.cancel()
 
     async def _watch(self, job_name: str) -> None:
-        selector = {"labelSelector": f"{JOB_NAME_LABEL}={job_name}"}
+        selector = {"labelSelector": self._selector}
         try:
             async for change in changes(self._api, PODS, self._namespace, selector):
                 if not change.deleted:
