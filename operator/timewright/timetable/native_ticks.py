@@ -48,9 +48,8 @@ class NativeTicks:
         self._zone = zone
         self.calendar = Recurrence(fields.wallclock, zone)
         wallclock = fields.wallclock
-        every_day = all(wallclock.month_mask(2023, month).bit_count() >= 28 for month in range(1, 13))
         # Where every hour of every day is meant, the walk never moves by more than minutes.
-        self._never_disturbed = every_day and fields.hours == _ALL_HOURS
+        self._never_disturbed = fields.hours == _ALL_HOURS and wallclock.has_every_day()
         self._can_give_up = wallclock.months == _FEBRUARY and wallclock.month_mask(2032, 2) == _LEAP_DAY
 
     def first_from(self, instant: int) -> int | None:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from timewright.timetable.windows import Window
     from timewright.timetable.zones import Zone
 
-# A sixth field, or a letter or sign that could be one of L, LW, 15W, MON#2, FRIL and H.
-_PERHAPS_EXTENDED = re.compile(r"[LWHlwh#]|\S\s+\S+\s+\S+\s+\S+\s+\S+\s+\S")
+# A letter or sign that could be one of L, LW, 15W, MON#2, FRIL and H.
+_PERHAPS_EXTENDED = re.compile("[LWHlwh#]")
 
 
 class Dialect(StrEnum):
@@ -118,7 +118,7 @@ def _source(
             error.expression = expression
             raise
         return Source(expression, None, Every(delay, anchor), native=anchor is None)
-    if dialect is Dialect.EXTENDED and _PERHAPS_EXTENDED.search(expression):
+    if dialect is Dialect.EXTENDED and (_PERHAPS_EXTENDED.search(expression) or len(expression.split()) > 5):
         from timewright.timetable.extended import is_extended, parse_extended
 
         if is_extended(expression):

@@ -22,6 +22,8 @@ _EPOCH_WEEKDAY = 4  # a Thursday, counting from Sunday
 _FIRST_DAY = date.min.toordinal() - _EPOCH_ORDINAL
 _LAST_DAY = date.max.toordinal() - _EPOCH_ORDINAL
 _LENGTHS = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_EVERY_MONTH = 0b1_1111_1111_1110
+_EVERY_DAY = (1 << 31) - 1
 _NOT_WORKED_OUT = -1
 
 _from_ordinal = date.fromordinal
@@ -116,6 +118,12 @@ class WallClock:
             for month in range(1, 13)
             for weekday in range(7)
         )
+
+    def has_every_day(self) -> bool:
+        """Tell whether no day of any year is left out."""
+        if self.months != _EVERY_MONTH or self.years is not None:
+            return False
+        return all(self.day_rule.days(weekday, 31) == _EVERY_DAY for weekday in range(7))
 
     def month_mask(self, year: int, month: int) -> int:
         """Return the matching days of a month as bits, bit 0 being the 1st."""
