@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from timewright.desired import names
+from timewright.desired.lenient import labelled, mapping
 from timewright.desired.pod_template import generated_pod_template, instrumented_pod_template
 from timewright.desired.runner_image import RunnerImage
 from timewright.resources.scheduled_task import ScheduledTaskSpec
@@ -61,8 +62,9 @@ def digest(manifest: Manifest) -> str:
 
 def time_to_live(spec: ScheduledTaskSpec) -> int | None:
     """Return the user's own `ttlSecondsAfterFinished`, which is held back until a run is recorded."""
-    value = ((spec.job_template or {}).get("spec") or {}).get("ttlSecondsAfterFinished")
-    return value if isinstance(value, int) else None
+    job = mapping((spec.job_template or {}).get("spec")) or {}
+    value = job.get("ttlSecondsAfterFinished")
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _raised(limit: int) -> int:
@@ -75,17 +77,18 @@ def _job_template(namespace: str, name: str, spec: ScheduledTaskSpec, runner: Ru
         template = _generated_job_template(namespace, name, spec, runner)
     else:
         template = _instrumented_job_template(name, spec, template)
-    metadata = dict(template.get("metadata") or {})
-    metadata["labels"] = {**(metadata.get("labels") or {}), **names.labels(name)}
-    return {**template, "metadata": metadata}
+    return labelled(template, name)
 
 
 def _instrumented_job_template(name: str, spec: ScheduledTaskSpec, template: Manifest) -> Manifest:
-    job = {key: value for key, value in (template.get("spec") or {}).items() if key != "ttlSecondsAfterFinished"}
+    given = mapping(template.get("spec"))
+    if given is None:
+        return template
+    job = {key: value for key, value in given.items() if key != "ttlSecondsAfterFinished"}
     if isinstance(job.get("template"), dict):
         job["template"] = instrumented_pod_template(name, spec, job["template"])
-    if spec.timeout_seconds is not None:
-        job.setdefault("activeDeadlineSeconds", spec.timeout_seconds)
+    if spec.timeout_seconds is not None and job.get("activeDeadlineSeconds") is None:
+        job["activeDeadlineSeconds"] = spec.timeout_seconds
     return {**template, "spec": job}
 
 

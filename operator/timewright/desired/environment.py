@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from timewright.desired.lenient import name_of
 from timewright.desired.names import SCHEDULED_AT_ANNOTATION
 from timewright.resources.definition import PARAMETERS, RUN_ID, SCHEDULED_AT, TASK_NAME, parameter_variable
 from timewright.resources.kinds import Parameter
@@ -33,8 +34,17 @@ def parameter_variables(parameters: Mapping[str, Any]) -> list[Variable]:
     """Return the variables that carry parameters: each as text, and all of them as one JSON object."""
     if not parameters:
         return []
-    whole = {"name": PARAMETERS, "value": json.dumps(dict(parameters), separators=(",", ":"), ensure_ascii=False)}
-    return [whole, *({"name": parameter_variable(name), "value": as_text(parameters[name])} for name in parameters)]
+    texts = {PARAMETERS: json.dumps(dict(parameters), separators=(",", ":"), ensure_ascii=False)}
+    texts |= {parameter_variable(name): as_text(value) for name, value in parameters.items()}
+    return [{"name": name, "value": literal(text)} for name, text in texts.items()]
+
+
+def literal(text: str) -> str:
+    """Write a text as the value of a variable, so that the run sees just that text.
+
+    The kubelet expands `$(NAME)` in values, and reads `$$` as `$` (the field `value` of core/v1 EnvVar).
+    """
+    return text.replace("$", "$$")
 
 
 def default_parameters(declared: Iterable[Parameter]) -> dict[str, Any]:
@@ -44,15 +54,17 @@ def default_parameters(declared: Iterable[Parameter]) -> dict[str, Any]:
 
 def with_variables(container: dict[str, Any], variables: Iterable[Variable]) -> dict[str, Any]:
     """Return the container with those variables first, so that the user's own may refer to them, and win."""
-    own: list[Variable] = container.get("env") or []
-    taken = {variable.get("name") for variable in own}
+    own = container.get("env") or []
+    if not isinstance(own, list):
+        return container
+    taken = {name_of(variable) for variable in own}
     return {**container, "env": [*(each for each in variables if each["name"] not in taken), *own]}
 
 
 def replace_variables(container: dict[str, Any], variables: Iterable[Variable]) -> dict[str, Any]:
     """Return the container with those variables in place of any of the same names."""
     new = {variable["name"]: variable for variable in variables}
-    kept = [each for each in container.get("env") or [] if each.get("name") not in new]
+    kept = [each for each in container.get("env") or [] if name_of(each) not in new]
     return {**container, "env": [*new.values(), *kept]}
 
 

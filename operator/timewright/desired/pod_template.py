@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from timewright.desired import names
-from timewright.desired.environment import Variable, default_parameters, run_variables, with_variables
+from timewright.desired.environment import Variable, default_parameters, literal, run_variables, with_variables
+from timewright.desired.lenient import labelled, mapping
 from timewright.desired.overlay import overlaid
 from timewright.desired.runner_image import RunnerImage
 from timewright.resources.definition import DEFINITION, secret_variable
@@ -57,7 +57,7 @@ def generated_pod_template(namespace: str, name: str, spec: ScheduledTaskSpec, r
         container["command"] = direct
     else:
         container["command"] = _RUNNER
-        variables.append({"name": DEFINITION, "value": _definition(namespace, name, spec)})
+        variables.append({"name": DEFINITION, "value": literal(_definition(namespace, name, spec))})
         variables.extend(_secret_variables(spec))
     if spec.resources is not None:
         container["resources"] = spec.resources
@@ -69,7 +69,7 @@ def generated_pod_template(namespace: str, name: str, spec: ScheduledTaskSpec, r
     template: PodTemplate = {"metadata": {}, "spec": pod}
     if spec.pod_template is not None:
         template = overlaid(template, spec.pod_template)
-    return _labelled(template, name)
+    return labelled(template, name)
 
 
 def instrumented_pod_template(name: str, spec: ScheduledTaskSpec, template: PodTemplate) -> PodTemplate:
@@ -79,23 +79,20 @@ def instrumented_pod_template(name: str, spec: ScheduledTaskSpec, template: PodT
     that fails. Nothing that the user wrote is changed.
     """
     variables = run_variables(name, default_parameters(spec.parameters))
-    pod = dict(template.get("spec") or {})
+    given = mapping(template.get("spec"))
+    if given is None:
+        return labelled(template, name)
+    pod = dict(given)
     for field in ("initContainers", "containers"):
         if isinstance(pod.get(field), list):
             pod[field] = [_instrumented(container, variables) for container in pod[field]]
-    return _labelled({**template, "spec": pod}, name)
+    return labelled({**template, "spec": pod}, name)
 
 
 def _instrumented(container: Any, variables: list[Variable]) -> Any:
     if not isinstance(container, dict):
-        return container  # malformed: left for the API server to refuse with its own words
+        return container
     return {"terminationMessagePolicy": "FallbackToLogsOnError", **with_variables(container, variables)}
-
-
-def _labelled(template: PodTemplate, name: str) -> PodTemplate:
-    metadata = dict(template.get("metadata") or {})
-    metadata["labels"] = {**(metadata.get("labels") or {}), **names.labels(name)}
-    return {**template, "metadata": metadata}
 
 
 def _direct_command(spec: ScheduledTaskSpec) -> list[str] | None:
