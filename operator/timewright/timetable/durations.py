@@ -19,6 +19,7 @@ _NANOSECONDS = {
 _COMPONENT = re.compile(r"([0-9]*)(?:\.([0-9]*))?([^0-9.]+)", re.ASCII)
 # Go holds a duration in a signed 64-bit count of nanoseconds: some 292 years.
 _LARGEST = 2**63 - 1
+_MOST_DIGITS = 19
 
 
 def parse_delay(text: str, position: int) -> int:
@@ -57,7 +58,9 @@ def _nanoseconds(text: str, start: int, position: int) -> int:
             raise _refusal(text, component[0], position + start, "has no number before its unit")
         if unit not in _NANOSECONDS:
             raise _refusal(text, unit, position + component.start(3), f"has the unknown unit {unit!r}")
-        total += int(whole or "0") * _NANOSECONDS[unit] + _fraction(fraction or "", _NANOSECONDS[unit])
+        if len(whole.lstrip("0")) > _MOST_DIGITS:
+            raise _refusal(text, whole, position + component.start(1), "is longer than 292 years")
+        total += int(whole[-_MOST_DIGITS:] or "0") * _NANOSECONDS[unit] + _fraction(fraction or "", _NANOSECONDS[unit])
         start = component.end()
     return total
 

@@ -46,7 +46,7 @@ _FIELDS = {
 }
 _LAST_DAY = re.compile(r"L(?:-([0-9]{1,2}))?\Z", re.ASCII)
 _NEAREST_WORKDAY = re.compile(r"([0-9]{1,2})W\Z", re.ASCII)
-_NTH_WEEKDAY = re.compile(r"([0-6]|[A-Z]{3})#([0-9]+)\Z", re.ASCII)
+_NTH_WEEKDAY = re.compile(r"([0-6]|[A-Z]{3})#([0-9])\Z", re.ASCII)
 _LAST_WEEKDAY = re.compile(r"([0-6]|[A-Z]{3})L\Z", re.ASCII)
 
 
@@ -142,7 +142,11 @@ def _parse_part(part: str, field: Field, position: int, seed: str | None) -> Sel
 def _rule(part: str, field: Field, position: int) -> MonthlyRule | None:
     """Return the day rule that a part stands for, or ``None`` when it is numbers."""
     reader = _RULES.get(field.name)
-    return reader(part.upper(), position) if reader else None
+    try:
+        return reader(part.upper(), position) if reader else None
+    except ScheduleError as error:
+        error.value = part
+        raise
 
 
 def _month_rule(part: str, position: int) -> MonthlyRule | None:

@@ -49,7 +49,8 @@ MONTH = Field("month", 1, 12, {name: number for number, name in enumerate(_MONTH
 DAY_OF_WEEK = Field("day of week", 0, 6, {name: number for number, name in enumerate(_WEEKDAYS)})
 
 # What Go's strconv.Atoi reads: ASCII digits with an optional sign, no underscores, no other digits of Unicode.
-_INTEGER = re.compile(r"[+-]?[0-9]+\Z", re.ASCII)
+_INTEGER = re.compile(r"[+-]?(?=[0-9])0*([0-9]*)\Z", re.ASCII)
+_MOST_DIGITS = 19
 _LARGEST_INTEGER = 2**63 - 1
 
 
@@ -115,9 +116,11 @@ def stepped_bits(low: int, high: int, step: int) -> int:
 
 def parse_integer(text: str) -> int | None:
     """Return the number that Go's ``strconv.Atoi`` would read, or ``None`` where it would fail."""
-    if not _INTEGER.match(text):
+    match = _INTEGER.match(text)
+    # Leading zeros are no part of the digits, of which 19 fit into 64 bits.
+    if match is None or len(match[1]) > _MOST_DIGITS:
         return None
-    number = int(text)
+    number = int(match[1] or "0") * (-1 if text[0] == "-" else 1)
     return number if abs(number) <= _LARGEST_INTEGER else None
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from timewright.timetable.wallclock import WallClock
     from timewright.timetable.zones import Spans, Zone
 
-# Offsets of one zone differ by 24 hours at most (Apia, Kwajalein and Manila crossed the date line).
-_WIDEST_SHIFT = 86_400
+# Offsets of one zone differ by 25 hours at most (Juneau, which changed sides of the date line in 1867).
+_WIDEST_SHIFT = 26 * 3_600
 
 
 class _Passes(NamedTuple):

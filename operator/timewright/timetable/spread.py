@@ -16,7 +16,7 @@ from timewright.timetable.fields import DAY_OF_MONTH, Selection, expected, parse
 if TYPE_CHECKING:
     from timewright.timetable.fields import Field
 
-_ITEM = re.compile(r"[Hh](?:\(([0-9]+)-([0-9]+)\))?(?:/(.*))?\Z", re.ASCII | re.DOTALL)
+_ITEM = re.compile(r"[Hh](?:\(([0-9]{1,2})-([0-9]{1,2})\))?(?:/(.*))?\Z", re.ASCII | re.DOTALL)
 # Every month has this many days, so that a task spread over days runs in each of them.
 _DAYS_OF_EVERY_MONTH = 28
 
