@@ -117,9 +117,9 @@ def schedule_run_command(context: typer.Context) -> None:
 @app.command("schedule:explain", context_settings=_OWN_ARGUMENTS)
 def schedule_explain_command(context: typer.Context) -> None:
     """Explain a cron expression and list its next ticks."""
-    from timewright.cli import schedule_explain
+    from timewright.cli.schedule_explain import run as explain
 
-    sys.exit(schedule_explain.run(context.args))
+    sys.exit(explain(context.args))
 
 
 @app.command("version")

@@ -15,9 +15,9 @@ def main() -> None:
 
         schedule_run.leave(schedule_run.run(arguments))
     if command == "schedule:explain":
-        from timewright.cli import schedule_explain
+        from timewright.cli.schedule_explain import run as explain
 
-        sys.exit(schedule_explain.run(arguments))
+        sys.exit(explain(arguments))
     from timewright.cli.app import run_app
 
     run_app()

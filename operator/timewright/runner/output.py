@@ -21,9 +21,7 @@ class Output:
         """Write to those file descriptors."""
         self.masker = masker or Masker()
         self.capture = Capture()
-        self.errors = Capture(head_bytes=0, tail_bytes=2048)
-        """The end of stderr alone, in which programs tell what went wrong."""
-
+        self._ends = {number: Capture(head_bytes=0, tail_bytes=2048) for number in (STDOUT, STDERR)}
         self._descriptors = {STDOUT: stdout, STDERR: stderr}
         self._broken: set[int] = set()
         self._at_line_start = True
@@ -56,13 +54,12 @@ class Output:
         if not data:
             return
         self.capture.add(data)
-        if descriptor == STDERR:
-            self.errors.add(data)
+        self._ends[descriptor].add(data)
         await self._write(descriptor, data)
 
     def last_words(self) -> str:
-        """Return the last line of stderr, or where there is none of stdout."""
-        return self.errors.last_line() or self.capture.last_line()
+        """Return the last line that the task itself printed, on stderr or else on stdout."""
+        return self._ends[STDERR].last_line() or self._ends[STDOUT].last_line()
 
     async def _write(self, descriptor: int, data: bytes) -> None:
         if descriptor in self._broken:

@@ -1,12 +1,13 @@
 """Commands that misbehave do no harm, and end as what they are."""
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
 
 import pytest
-from tests.unit.runner.harness import GRACE_SECONDS, alive, python, run, shell, start
+from tests.unit.runner.harness import GRACE_SECONDS, SOURCE, alive, manifest, python, run, shell, start
 
 from timewright.resources.vocabulary import Outcome
 
@@ -68,8 +69,8 @@ async def test_closed_stdout(tmp_path: Path) -> None:
 
 
 async def test_background_process_that_holds_the_pipe_open(tmp_path: Path) -> None:
-    done = await run(tmp_path, shell("sleep 4242.1 & echo started"))
-    assert done.exit_code == 0
+    done = await run(tmp_path, shell("sleep 4242.1 & echo started; exit 3"))
+    assert done.told.message == '"sh" exited with code 3: started'
     assert done.seconds < 10
     assert "started" in done.told.output
     assert "ended 1 process(es) that the task left running in the background" in done.told.output
@@ -113,6 +114,30 @@ async def test_orphans_are_reaped_while_the_command_runs(tmp_path: Path) -> None
     count = "grep -l '^State:.Z' /proc/[0-9]*/status 2>/dev/null | xargs -r grep -l \"^PPid:.$PPID$\" | wc -l"
     done = await run(tmp_path, shell(f"for i in 1 2 3 4 5; do (sleep 0.2 &); done; sleep 4.5; {count}"))
     assert done.told.output == "0\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a PID namespace takes root")
+async def test_as_pid_1_it_reaps_orphans_and_hears_sigterm(tmp_path: Path) -> None:
+    script = "(sleep 0.2 &); (setsid sleep 4242.7 &); sleep 3; ps -eo ppid,stat,args; echo READ''Y; exec sleep 4242.7"
+    inner = manifest(shell(script))
+    process = await asyncio.create_subprocess_exec(
+        *("unshare", "--pid", "--fork", "--kill-child", "--mount-proc"),
+        *(sys.executable, "-P", "-c", "from timewright.cli.main import main; main()", "schedule:run"),
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), "TIMEWRIGHT_DEFINITION": inner},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    seen = b""
+    while not seen.endswith(b"\nREADY\n"):
+        seen += await asyncio.wait_for(process.stdout.readline(), 30)
+    assert b" Z" not in seen
+    assert b"1 Ss   sleep 4242.7" in seen
+    (runner,) = [pid for pid in alive("schedule:run") if pid != process.pid]
+    os.kill(runner, signal.SIGTERM)
+    rest, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert b"Cancelled" in rest
+    assert process.returncode == 1
+    assert not alive("4242.7")
 
 
 async def test_sigterm_from_outside(tmp_path: Path) -> None:
