@@ -96,7 +96,7 @@ def parse(
         windows=tuple(parse_window(window) if isinstance(window, str) else window for window in windows),
         calendars=tuple(calendars),
         excluded=excluded,
-        start=None if start_at is None else second_of(start_at),
+        start=None if start_at is None else second_of(start_at) + bool(start_at.microsecond),
         end=None if end_at is None else second_of(end_at),
     )
     return Schedule(sources, zone, limited(sources, zone, limits), limits)

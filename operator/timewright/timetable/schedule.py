@@ -12,6 +12,7 @@ from timewright.timetable.zones import EPOCH
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from timewright.timetable.compiling import Compiled
     from timewright.timetable.explaining import Explanation
     from timewright.timetable.source import Source
     from timewright.timetable.ticks import Ticks
@@ -118,6 +119,17 @@ class Schedule:
         from timewright.timetable.explaining import explain
 
         return explain(self, start, count)
+
+    def compile(self) -> Compiled:
+        """Return native CronJob expressions that miss no tick, and a gate for what they say too much, if anything.
+
+        Raises:
+            ScheduleError: when the schedule has ticks that are not at full minutes, which a CronJob cannot have.
+
+        """
+        from timewright.timetable.compiling import compile_schedule
+
+        return compile_schedule(self)
 
 
 def second_of(instant: datetime) -> int:
