@@ -4,7 +4,8 @@
 uses the standard library alone, since it also prepares the machine before any package is installed.
 """
 
-from tests.cluster.cluster import Cluster, ClusterError
+from tests.cluster.cluster import Cluster
+from tests.cluster.errors import ClusterError
 from tests.cluster.image_store import Image
 from tests.cluster.options import Options
 

@@ -2,22 +2,23 @@
 
 import argparse
 import os
+import signal
 import sys
 
 from tests.cluster import host, images, registry, toolchain
-from tests.cluster.cluster import Cluster, ClusterError
-from tests.cluster.command import CommandError
-from tests.cluster.host import HostError
+from tests.cluster.cluster import Cluster
+from tests.cluster.errors import ClusterError
 from tests.cluster.options import Options
-from tests.cluster.sandbox import SandboxError
 
 
 def main() -> int:
     """Run one verb; an error that has an explanation ends as one line."""
     arguments = _parser().parse_args()
+    # Without this a termination would skip the removal of what is half made, and of a temporary cluster.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         return int(arguments.verb(arguments) or 0)
-    except (ClusterError, CommandError, HostError, SandboxError, registry.UnknownClusterError) as error:
+    except ClusterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
@@ -94,11 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python3 -m tests.cluster", description=__doc__)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
-    prepare = verbs.add_parser(
-        "prepare", help="install and build what clusters need, for the first one to start at once"
-    )
-    prepare.add_argument("--images", action="store_true", help="helm and the images too")
-    prepare.set_defaults(verb=_prepare)
+    verbs.add_parser("prepare", help="install and build all that clusters need").set_defaults(verb=_prepare)
+    verbs.add_parser("helm", help="print the path of helm, built if need be").set_defaults(verb=_helm)
 
     up = verbs.add_parser("up", help="start a cluster that stays until `down`")
     up.add_argument("name")

@@ -4,7 +4,6 @@ import fcntl
 import hashlib
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -47,12 +46,13 @@ def entry(kind: str, name: str, make: Callable[[Path, Progress], None]) -> Path:
     if not path.exists():
         with locked(f"{kind}-{name}", waiting_for=kind) as board:
             if not path.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                scratch = Path(tempfile.mkdtemp(prefix=".making-", dir=path.parent))
+                scratch = path.parent / f".making-{name}"
+                # What is there was left by a process that was killed: nobody else makes this entry now.
+                shutil.rmtree(scratch, ignore_errors=True)
+                scratch.mkdir(parents=True)
                 try:
                     with Progress(kind, board) as progress:
                         make(scratch, progress)
-                    scratch.chmod(0o755)
                     scratch.rename(path)
                 finally:
                     shutil.rmtree(scratch, ignore_errors=True)

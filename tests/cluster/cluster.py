@@ -14,6 +14,7 @@ from typing import Self
 from tests.cluster import host, images, namespace, registry, toolchain
 from tests.cluster.command import CommandError
 from tests.cluster.components import Components
+from tests.cluster.errors import ClusterError
 from tests.cluster.image_store import Image
 from tests.cluster.options import Options
 from tests.cluster.pki import API_SERVER, NODE_ADDRESS, NODE_NAME, Pki
@@ -25,10 +26,6 @@ PATIENCE_SECONDS = 300.0
 
 # Together at the very start; the others are started once the API server is ready.
 _WAITS_FOR_NOBODY = ("etcd", "apiserver", "containerd")
-
-
-class ClusterError(Exception):
-    """The cluster did not do what was asked of it; the message carries the tail of the component's log."""
 
 
 class Cluster:

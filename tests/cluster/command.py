@@ -2,14 +2,18 @@
 
 import os
 import shlex
+import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from tests.cluster.errors import ClusterError
 
 TAIL_LINES = 40
 
 
-class CommandError(Exception):
+class CommandError(ClusterError):
     """A command that the test cluster needs did not succeed."""
 
 
@@ -35,7 +39,9 @@ def run(
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            process_group=0,
         ) as process,
+        _ended_with(process),
     ):
         assert process.stdout is not None
         for line in process.stdout:
@@ -46,3 +52,14 @@ def run(
         tail = "".join(lines[-TAIL_LINES:])
         raise CommandError(f"{shlex.join(argv)} ended with status {process.returncode}:\n{tail}")
     return "".join(lines)
+
+
+@contextmanager
+def _ended_with(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Whoever is interrupted takes the command, with all that it has started, along."""
+    try:
+        yield
+    except BaseException:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        raise

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.cluster import cache
 from tests.cluster.command import run
+from tests.cluster.errors import ClusterError
 from tests.cluster.progress import Progress, say
 
 CNI_PLUGINS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))
@@ -16,7 +17,7 @@ _NODE_TOOLS = {"containerd": "containerd", "ctr": "containerd", "runc": "runc"}
 _IMAGE_TOOLS = {"buildah": "buildah", "debootstrap": "debootstrap", "tar": "tar", "dpkg-deb": "dpkg"}
 
 
-class HostError(Exception):
+class HostError(ClusterError):
     """This machine cannot carry the test cluster."""
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.cluster.errors import ClusterError
 from tests.cluster.options import Options
 from tests.cluster.processes import ProcessId
 from tests.cluster.progress import say
@@ -20,7 +21,7 @@ HOMES = Path("/var/lib/timewright-test")
 RECORD = "cluster.json"
 
 
-class UnknownClusterError(LookupError):
+class UnknownClusterError(ClusterError):
     """There is no cluster of that name."""
 
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.cluster.cgroup import ControlGroup
+from tests.cluster.errors import ClusterError
 from tests.cluster.pki import API_SERVER, NODE_ADDRESS
 from tests.cluster.processes import ProcessId
 
@@ -48,7 +49,7 @@ exec sleep infinity >&- 2>&-
 """
 
 
-class SandboxError(Exception):
+class SandboxError(ClusterError):
     """The namespaces could not be made."""
 
 
