@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from typing import Any
+from typing import Any, cast
 
 import kopf
 
@@ -80,6 +80,8 @@ class Process:
             group.create_task(
                 kopf.operator(
                     registry=registry,
+                    # Without a name given, kopf asks for the user's, and a numeric user has none.
+                    identity=cast("Any", self.configuration.identity),
                     standalone=True,
                     clusterwide=not self.configuration.namespaces,
                     namespaces=self.configuration.namespaces,
