@@ -26,12 +26,12 @@ type request struct {
 	Timed bool   `json:"timed,omitempty"`
 }
 
-// task asks for count ticks after an instant (seconds since 1970, UTC), each found from the one before.
+// task asks for up to limit ticks after an instant (seconds since 1970, UTC), each found from the one before.
 type task struct {
 	Expression string `json:"expression"`
 	Zone       string `json:"zone"`
 	After      int64  `json:"after"`
-	Count      int    `json:"count"`
+	Limit      int    `json:"limit"`
 }
 
 // answer carries the ticks, fewer than asked for when the library finds no more, or the reason of a rejection.
@@ -124,10 +124,10 @@ func ticks(asked task, location *time.Location) (found answer) {
 	if err != nil {
 		return answer{Ticks: []int64{}, Rejected: err.Error()}
 	}
-	found.Ticks = make([]int64, 0, asked.Count)
+	found.Ticks = make([]int64, 0, asked.Limit)
 	// A schedule without a zone of its own is taken in the zone of the time that is passed in.
 	at := time.Unix(asked.After, 0).In(location)
-	for range asked.Count {
+	for range asked.Limit {
 		at = schedule.Next(at)
 		if at.IsZero() {
 			break

@@ -32,7 +32,7 @@ class Case(NamedTuple):
     expression: str
     zone: str
     after: int
-    count: int = 20
+    limit: int = 20
 
 
 class Answer(NamedTuple):

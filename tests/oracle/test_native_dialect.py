@@ -147,7 +147,8 @@ def _answer(case: Case) -> Answer | None:
     except ScheduleError as error:
         return Answer([], str(error))
     ticks: list[int] = []
-    at: datetime | None = datetime.fromtimestamp(case.after, UTC)
-    while len(ticks) < case.count and (at := schedule.next_after(at)) is not None:
-        ticks.append(int(at.timestamp()))
+    tick = schedule.next_after(datetime.fromtimestamp(case.after, UTC))
+    while tick is not None and len(ticks) < case.limit:
+        ticks.append(int(tick.timestamp()))
+        tick = schedule.next_after(tick)
     return Answer(ticks)

@@ -118,7 +118,7 @@ class Recurrence:
 
     def _under_policy(self, spans: Spans) -> _Passes:
         opens = spans.starts
-        closes = (*spans.starts[1:], spans.end)
+        closes = (*spans.starts[1:], spans.seen_until)
         if self.policy.overlap is Overlap.BOTH:
             return _Passes(spans, opens, closes)
         turned_back = [max(0, before - after) for before, after in zip(spans.offsets, spans.offsets[1:], strict=False)]

@@ -45,16 +45,17 @@ class Spans(NamedTuple):
     ragged_until: int
     begin: int
     end: int
+    seen_until: int
 
     def within(self, start: int, end: int) -> list[tuple[int, int, int]]:
         """Return ``(begin, until, offset)`` for each span that touches ``[start, end)``, not cut to it."""
         first = max(0, bisect_right(self.starts, start) - 1)
         last = bisect_right(self.starts, end - 1)
-        ends = (*self.starts[first + 1 : last], self.starts[last] if last < len(self.starts) else self.end)
+        ends = (*self.starts[first + 1 : last], self.starts[last] if last < len(self.starts) else self.seen_until)
         return list(zip(self.starts[first:last], ends, self.offsets[first:last], strict=True))
 
 
-_UNSEEN = Spans((LATEST,), (0,), (), EARLIEST, LATEST, EARLIEST)
+_UNSEEN = Spans((LATEST,), (0,), (), EARLIEST, LATEST, EARLIEST, EARLIEST)
 
 
 class Zone:
@@ -88,7 +89,7 @@ class Zone:
         if known is _UNSEEN:
             start = max(EARLIEST, end - 5 * _YEAR)
             known = _described((start,), (self._offset_at(start),), start)
-        starts, offsets = self._changes(known.end, end, known.offsets[-1])
+        starts, offsets = self._changes(known.seen_until, end, known.offsets[-1])
         self.spans = _described(known.starts + starts, known.offsets + offsets, end)
 
     def _extend_backward(self, start: int) -> None:
@@ -98,7 +99,7 @@ class Zone:
         if known.offsets[0] == (offsets[-1] if offsets else before):
             known = known._replace(starts=known.starts[1:], offsets=known.offsets[1:])
         offsets = (before, *offsets, *known.offsets)
-        self.spans = _described((start, *starts, *known.starts), offsets, known.end)
+        self.spans = _described((start, *starts, *known.starts), offsets, known.seen_until)
 
     def _changes(self, start: int, end: int, offset: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Find the changes in ``(start, end]``, the offset before them being known."""
@@ -133,9 +134,10 @@ def _described(starts: tuple[int, ...], offsets: tuple[int, ...], end: int) -> S
     changes = zip(starts[1:], offsets, offsets[1:], strict=False)
     irregular = tuple(start for start, before, after in changes if _is_irregular(start, before, after))
     ragged = [later for later, offset in zip((*starts[1:], end), offsets, strict=True) if offset % 60]
-    # Whoever asks about an instant may look at the month before it as well.
+    # Whoever asks about an instant may look at the month before it as well, and at the change that follows.
     begin = starts[0] if starts[0] == EARLIEST else starts[0] + _MARGIN
-    return Spans(starts, offsets, irregular, ragged[-1] if ragged else EARLIEST, begin, end)
+    until = end if end == LATEST else end - _MARGIN
+    return Spans(starts, offsets, irregular, ragged[-1] if ragged else EARLIEST, begin, until, end)
 
 
 def _is_irregular(instant: int, before: int, after: int) -> bool:
