@@ -80,7 +80,9 @@ async def run_environment(
     stop = StopRequest()
     owns_orphans = definition.kind != "http" and adopt_orphans()
     with stop.on_signals():
-        report = await execute(definition, context, output, stop, owns_orphans=owns_orphans, grace_seconds=grace_seconds)
+        report = await execute(
+            definition, context, output, stop, owns_orphans=owns_orphans, grace_seconds=grace_seconds
+        )
         await _leave(report, report_path, output)
     return SUCCEEDED if report.outcome is Outcome.SUCCEEDED else FAILED
 

@@ -1,6 +1,7 @@
 """Commands that misbehave do no harm, and end as what they are."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ import pytest
 from tests.unit.runner.harness import GRACE_SECONDS, SOURCE, alive, manifest, python, run, shell, start
 
 from timewright.resources.vocabulary import Outcome
+from timewright.runner.process_tree import processes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are followed through /proc")
 
@@ -116,6 +118,11 @@ async def test_orphans_are_reaped_while_the_command_runs(tmp_path: Path) -> None
     assert done.told.output == "0\n"
 
 
+async def _until_ready(process: asyncio.subprocess.Process) -> bytes:
+    assert process.stdout is not None
+    return await process.stdout.readuntil(b"\nREADY\n")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="a PID namespace takes root")
 async def test_as_pid_1_it_reaps_orphans_and_hears_sigterm(tmp_path: Path) -> None:
     script = "(sleep 0.2 &); (setsid sleep 4242.7 &); sleep 3; ps -eo ppid,stat,args; echo READ''Y; exec sleep 4242.7"
@@ -126,15 +133,16 @@ async def test_as_pid_1_it_reaps_orphans_and_hears_sigterm(tmp_path: Path) -> No
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), "TIMEWRIGHT_DEFINITION": inner},
         stdout=asyncio.subprocess.PIPE,
     )
-    assert process.stdout is not None
-    seen = b""
-    while not seen.endswith(b"\nREADY\n"):
-        seen += await asyncio.wait_for(process.stdout.readline(), 30)
+    try:
+        seen = await asyncio.wait_for(_until_ready(process), 30)
+        (runner,) = [each.pid for each in processes().values() if each.parent == process.pid]
+        os.kill(runner, signal.SIGTERM)
+        rest, _ = await asyncio.wait_for(process.communicate(), 30)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
     assert b" Z" not in seen
     assert b"1 Ss   sleep 4242.7" in seen
-    (runner,) = [pid for pid in alive("schedule:run") if pid != process.pid]
-    os.kill(runner, signal.SIGTERM)
-    rest, _ = await asyncio.wait_for(process.communicate(), 30)
     assert b"Cancelled" in rest
     assert process.returncode == 1
     assert not alive("4242.7")
