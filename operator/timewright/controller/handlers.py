@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import kopf
@@ -62,4 +64,27 @@ def register(
 
     @kopf.on.login(registry=registry)
     def on_login(**arguments: Any) -> kopf.ConnectionInfo | None:
-        return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
+        return login_as_service_account(os.environ) or kopf.login_with_kubeconfig(**arguments)
+
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+def login_as_service_account(
+    environment: Mapping[str, str], folder: Path = SERVICE_ACCOUNT
+) -> kopf.ConnectionInfo | None:
+    """Return how to reach the API server from within a Pod, or None outside one or where KUBECONFIG is set.
+
+    By the address in the environment, as `rest.InClusterConfig` of client-go does; kopf's own way needs a cluster DNS.
+    """
+    host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT", "443")
+    token = folder / "token"
+    if not host or environment.get("KUBECONFIG") or not token.exists():
+        return None
+    return kopf.ConnectionInfo(
+        server=f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}",
+        ca_path=str(folder / "ca.crt"),
+        scheme="Bearer",
+        token=token.read_text().strip(),
+        default_namespace=(folder / "namespace").read_text().strip(),
+    )
