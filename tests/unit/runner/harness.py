@@ -14,6 +14,9 @@ from timewright.resources.run_report import RunReport
 
 SOURCE = Path(__file__).parents[3] / "operator"
 GRACE_SECONDS = 2.0
+PATIENCE_SECONDS = 45.0
+"""Less than any hostile task lasts, and far more than ending it takes, on a busy machine too."""
+
 TASKS = Path(__file__).parent / "tasks"
 
 # What the console script does, with another place for the report.

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.runner.harness import alive, call, run
+from tests.unit.runner.harness import PATIENCE_SECONDS, alive, call, run
 
 from timewright.resources.vocabulary import Outcome
 
@@ -138,34 +138,34 @@ async def test_django(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("function", ["spin", "sleep_with_cleanup", "sleep_async_with_cleanup"])
 async def test_timeout_unwinds_the_function(tmp_path: Path, function: str) -> None:
-    done = await run(tmp_path, call(function, timeoutSeconds=1))
+    done = await run(tmp_path, call(function, timeoutSeconds=2))
     assert (done.told.outcome, done.told.reason) == (Outcome.FAILED, "TimedOut")
-    assert done.told.message == f"hostile:{function} did not finish within 1 s (spec.timeoutSeconds) and was ended"
+    assert done.told.message == f"hostile:{function} did not finish within 2 s (spec.timeoutSeconds) and was ended"
     assert function in done.told.output
     assert ("cleaned up" in done.told.output) == ("cleanup" in function)
-    assert done.seconds < 9
+    assert done.seconds < PATIENCE_SECONDS
 
 
 @pytest.mark.parametrize("function", ["hang_in_c", "spin_stubbornly"])
 async def test_timeout_kills_what_does_not_unwind(tmp_path: Path, function: str) -> None:
-    done = await run(tmp_path, call(function, timeoutSeconds=1))
+    done = await run(tmp_path, call(function, timeoutSeconds=2))
     assert done.told.reason == "TimedOut"
     assert done.told.exit_code == 137
     assert "by SIGKILL" in done.told.message
-    assert done.seconds < 20
+    assert done.seconds < PATIENCE_SECONDS
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are followed through /proc")
 async def test_timeout_of_a_function_that_ignores_sigterm_and_leaves_a_daemon(tmp_path: Path) -> None:
-    done = await run(tmp_path, call("ignore_sigterm_and_fork", timeoutSeconds=1))
+    done = await run(tmp_path, call("ignore_sigterm_and_fork", timeoutSeconds=2))
     assert done.told.reason == "TimedOut"
     assert not alive("4242.5")
 
 
 async def test_timeout_of_threads_that_outlive_the_call(tmp_path: Path) -> None:
-    done = await run(tmp_path, call("thread_goes_on", timeoutSeconds=1))
+    done = await run(tmp_path, call("thread_goes_on", timeoutSeconds=2))
     assert done.told.reason == "TimedOut"
-    assert "threads that it started did not end within 1 s" in done.told.message
+    assert "threads that it started did not end within 2 s" in done.told.message
 
 
 async def test_output_below_the_level_of_python(tmp_path: Path) -> None:
