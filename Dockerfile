@@ -24,6 +24,9 @@ LABEL org.opencontainers.image.title="Timewright" \
       org.opencontainers.image.description="Kubernetes operator and scheduling runtime: operator and runner" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}"
+# Programs ask who they are; a user without a name is an error to some of them.
+RUN echo "timewright:x:65532:65532:Timewright:/nonexistent:/usr/sbin/nologin" >> /etc/passwd \
+    && echo "timewright:x:65532:" >> /etc/group
 COPY --from=build /opt/timewright /opt/timewright
 ENV PATH="/opt/timewright/bin:${PATH}" PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # Numeric, so that the kubelet can verify runAsNonRoot.

@@ -144,7 +144,8 @@ state = "/run/containerd"
         )
 
     def _write_kubelet(self) -> None:
-        # Nothing answers there, so that a look-up fails at once instead of waiting for a server beyond reach.
+        # The cluster has no DNS. Nothing answers there, so a look-up fails at once instead of waiting for a server that is
+        # out of reach.
         resolver = self._home / "resolv.conf"
         resolver.write_text(f"nameserver {NODE_ADDRESS}\noptions timeout:1 attempts:1\n")
         configuration = {
@@ -160,6 +161,8 @@ state = "/run/containerd"
             "tlsCertFile": str(self._pki.certificate("kubelet")),
             "tlsPrivateKeyFile": str(self._pki.key("kubelet")),
             "containerRuntimeEndpoint": f"unix://{CONTAINERD_SOCKET}",
+            "clusterDNS": [NODE_ADDRESS],
+            "clusterDomain": "cluster.local",
             "cgroupDriver": "cgroupfs",
             "cgroupRoot": self._pods_cgroup,
             "failCgroupV1": False,
