@@ -261,9 +261,16 @@ class Replica:
         configuration = Configuration(runner=RunnerImage("timewright:1"))
         api = cast("Api", FakeApi(cluster))
         self.operator = Operator(api, self.store, configuration, clock=lambda: cluster.now)
+        self._jobs: dict[str, Manifest] = {}
 
     async def hear(self) -> None:
         """Learn all news, as watches tell them, at no cost in requests."""
+        jobs = {body["metadata"]["uid"]: body for body in copy.deepcopy(self.cluster.of(JOBS)).values()}
+        for uid, body in self._jobs.items():
+            if uid not in jobs:
+                body["metadata"]["resourceVersion"] = str(self.cluster.version)
+                self.store.drop_job(body)
+        self._jobs = jobs
         requests = list(self.cluster.requests)
         before, after = self.cluster.before, self.cluster.after
         self.cluster.before = self.cluster.after = lambda request: None

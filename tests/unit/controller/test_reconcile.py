@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.controller.cluster import NAMESPACE, NOON, Cluster, Killed, Replica, merged
 
-from timewright.controller.api import CRON_JOBS, EVENTS, JOBS, SCHEDULED_TASKS, TASK_RUNS, ApiError
+from timewright.controller.api import CRON_JOBS, EVENTS, JOBS, PODS, SCHEDULED_TASKS, TASK_RUNS, ApiError
 from timewright.controller.reconcile import difference, reconcile
 from timewright.controller.store import TaskKey
 from timewright.desired.names import manual_job_name
@@ -628,3 +629,86 @@ async def test_one_task_never_touches_another() -> None:
 
     assert cluster.of(SCHEDULED_TASKS)["other"] == other
     assert conditions(cluster)["Ready"] == "True"
+
+
+@pytest.mark.xfail(strict=True, reason="one word that is not known makes the whole status count as spoilt")
+async def test_a_word_of_a_newer_operator_in_the_status_does_not_reset_the_counters() -> None:
+    cluster = Cluster()
+    cluster.task(successfulRunsHistoryLimit=0, successfulJobsHistoryLimit=0)
+    replica = Replica(cluster)
+    await replica.settle()
+    cluster.finish(cluster.tick(0))
+    await replica.settle()
+
+    cluster.edit(SCHEDULED_TASKS, "backup", lambda body: body["status"].update(lastOutcome="Missed"))
+    await replica.settle()
+
+    assert counters(cluster) == {"succeeded": 1}
+
+
+@pytest.mark.xfail(strict=True, reason="a record that cannot be made ends the whole reconciliation, each time")
+async def test_a_task_run_of_another_task_that_bears_the_name_of_a_tick_holds_nothing_else_up() -> None:
+    cluster = Cluster()
+    cluster.task("other")
+    cluster.task("backup")
+    replica = Replica(cluster)
+    await replica.settle("backup")
+    cluster.ask("backup-29539440", task="other")
+    await replica.settle("other")
+    cluster.finish(cluster.tick(0))
+    cluster.finish(cluster.tick(1))
+
+    for _ in range(3):
+        with suppress(ApiError):
+            await replica.reconcile("backup")
+
+    assert outcomes(cluster)["backup-29539441"] == ("Succeeded", "Completed")
+    assert counters(cluster)["succeeded"] >= 1
+
+
+async def test_a_run_by_hand_takes_the_place_of_an_active_one_under_replace() -> None:
+    cluster = Cluster()
+    cluster.task(concurrencyPolicy="Replace")
+    replica = Replica(cluster)
+    await replica.settle()
+    tick = cluster.tick(0)
+    await replica.settle()
+
+    cluster.now += timedelta(seconds=30)
+    cluster.ask()
+    await replica.settle()
+
+    assert list(cluster.of(JOBS)) == [manual_job(cluster, "now")]
+    assert outcomes(cluster)[tick] == ("Cancelled", "Replaced")
+    assert counters(cluster) == {"cancelled": 1}
+
+
+async def test_an_image_that_cannot_be_pulled_is_given_up_at_the_deadline_and_recorded_as_that() -> None:
+    cluster = Cluster()
+    cluster.task(imagePullDeadlineSeconds=60)
+    replica = Replica(cluster)
+    await replica.settle()
+    job = cluster.tick(0)
+    uid = cluster.of(JOBS)[job]["metadata"]["uid"]
+    cluster.edit(JOBS, job, lambda body: body["status"].update(ready=0))
+    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no such host"}}
+    cluster.put(
+        PODS,
+        {
+            "metadata": {"name": "pod", "labels": {"batch.kubernetes.io/controller-uid": uid}},
+            "status": {"phase": "Pending", "containerStatuses": [{"name": "task", "state": waiting}]},
+        },
+    )
+
+    cluster.now += timedelta(seconds=30)
+    await replica.reconcile()
+    assert cluster.of(TASK_RUNS)[job]["status"]["reason"] == "ImagePullFailed"
+    assert "activeDeadlineSeconds" not in cluster.of(JOBS)[job]["spec"]
+    cluster.now += timedelta(seconds=31)
+    await replica.reconcile()
+    assert cluster.of(JOBS)[job]["spec"]["activeDeadlineSeconds"] == 61
+    cluster.finish(job, succeeded=False)
+    await replica.settle()
+
+    assert outcomes(cluster) == {job: ("Failed", "ImagePullFailed")}
+    assert "no such host" in cluster.of(TASK_RUNS)[job]["status"]["message"]
