@@ -54,6 +54,14 @@ demo-down: ## Remove all that `make demo` made
 bench-reconcile: setup ## How fast tasks become CronJobs (root and Go)
 	@$(CLUSTER) with $(VENV)/python benchmarks/reconcile.py $(ARGS)
 
+.PHONY: test-oracle
+test-oracle: setup ## Against the cron library inside Kubernetes (Go); its seed is printed
+	@$(VENV)/pytest -m oracle $(ARGS)
+
+.PHONY: bench-timetable
+bench-timetable: setup ## How fast the next tick is found, beside croniter, cronsim and robfig/cron (Go)
+	@$(VENV)/python benchmarks/timetable.py $(ARGS)
+
 .PHONY: crds
 crds: setup ## Write crds/ from the models
 	@$(VENV)/python -m timewright.resources.crd crds

@@ -17,6 +17,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent
 REQUIREMENTS = PROJECT / "requirements"
+CONSTRAINTS = REQUIREMENTS / "constraints.in"
 UV = "uv==0.13.9"
 
 # What each file pins. `editables` is what an editable install by hatchling needs.
@@ -63,7 +64,7 @@ def _resolve(uv: Path, name: str, *, upgrade: bool) -> None:
     # Neither the index nor its address is anybody's business but that of the machine that installs.
     command += ["--no-emit-index-url", "--no-emit-find-links", "--no-header", "--no-annotate"]
     command += ["--upgrade"] if upgrade else []
-    command += ["--output-file", target, *FILES[name]]
+    command += ["--output-file", target, *FILES[name], f"--constraint={CONSTRAINTS.relative_to(PROJECT)}"]
     sources = ["-"] if name == "build" else ["pyproject.toml"] if name == "operator" else ["pyproject.toml", "-"]
     # The files build on each other, so that a test runs with the versions that the image has.
     if name == "dev":
@@ -76,7 +77,7 @@ def _resolve(uv: Path, name: str, *, upgrade: bool) -> None:
 def _declared(name: str) -> str:
     """A digest of the declarations that a file was resolved from."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
-    declared: list[object] = [_build_requirements()]
+    declared: list[object] = [_build_requirements(), CONSTRAINTS.read_text()]
     if name != "build":
         table = project["project"]
         declared += [table["requires-python"], table["dependencies"], table["optional-dependencies"]["operator"]]
