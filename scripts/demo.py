@@ -22,6 +22,11 @@ TICKS = 2
 PATIENCE_SECONDS = 600.0
 CUSTOM_RESOURCES = ("scheduledtasks.timewright.dev", "taskruns.timewright.dev")
 
+COLUMNS = (
+    "--output=custom-columns=NAME:.metadata.name,TRIGGER:.spec.trigger,SCHEDULED:.spec.scheduledAt,PHASE:.status.phase,"
+    "OUTCOME:.status.outcome,REASON:.status.reason,EXIT:.status.exitCode,MESSAGE:.status.message"
+)
+
 Object = dict[str, Any]
 
 
@@ -104,8 +109,8 @@ def show(target: Target, runs: list[Object]) -> None:
     print(f"  outcome: {status['outcome']}\n  reason:  {status['reason']}\n  message: {status.get('message', '')}")
     for line in status.get("output", "").splitlines()[-10:]:
         print(f"  output:  {line}")
-    print(f"\n$ {target.kubectl_for_people} get taskruns -A")
-    print(target.kubectl("get", "taskruns", "--all-namespaces", "--sort-by=.metadata.creationTimestamp").stdout)
+    print(f"\n$ {target.kubectl_for_people} get taskruns -A -o wide    # in short:")
+    print(target.kubectl("get", "taskruns", "--all-namespaces", "--sort-by=.spec.taskRef.name", COLUMNS).stdout)
     print(f"The tasks go on. Look around with `{target.kubectl_for_people} …`; `make demo-down` removes it all.")
 
 
