@@ -144,8 +144,8 @@ state = "/run/containerd"
         )
 
     def _write_kubelet(self) -> None:
-        # The cluster has no DNS. Nothing answers there, so a look-up fails at once instead of waiting for a server beyond
-        # reach.
+        # The cluster has no DNS. Nothing answers there, so that a look-up fails at once instead of waiting for a server
+        # beyond reach.
         resolver = self._home / "resolv.conf"
         resolver.write_text(f"nameserver {NODE_ADDRESS}\noptions timeout:1 attempts:1\n")
         configuration = {
