@@ -50,13 +50,17 @@ class Configuration:
             return int(text)
 
         def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
-            text = value(name, default).lower()
-            if text not in allowed:
-                raise ConfigurationError(f"TIMEWRIGHT_{name}: expected one of {', '.join(allowed)}, got {text!r}")
-            return text
+            text = value(name, default)
+            for word in allowed:
+                if text.lower() == word.lower():
+                    return word
+            raise ConfigurationError(f"TIMEWRIGHT_{name}: expected one of {', '.join(allowed)}, got {text!r}")
 
         return cls(
-            runner=RunnerImage(value("RUNNER_IMAGE", "timewright"), value("RUNNER_IMAGE_PULL_POLICY", "IfNotPresent")),
+            runner=RunnerImage(
+                value("RUNNER_IMAGE", "timewright"),
+                choice("RUNNER_IMAGE_PULL_POLICY", "IfNotPresent", ("Always", "IfNotPresent", "Never")),
+            ),
             namespaces=tuple(part.strip() for part in value("NAMESPACES").split(",") if part.strip()),
             operator_namespace=value("OPERATOR_NAMESPACE", "default"),
             lease_name=value("LEASE_NAME", "timewright-operator"),

@@ -53,12 +53,14 @@ class Lease:
             LeadershipLost: when the Lease could not be renewed; the process should end and start anew.
 
         """
-        while not await self._try():  # noqa: ASYNC110 - it polls another machine
+        asked_at = self._clock()
+        while not await self._try(RENEW_DEADLINE_SECONDS):
             await asyncio.sleep(RETRY_SECONDS)
+            asked_at = self._clock()
         logger.info("leading as %s", self._identity)
         metrics.leader.set(1)
         working = asyncio.ensure_future(work())
-        renewing = asyncio.ensure_future(self._renew())
+        renewing = asyncio.ensure_future(self._renew(asked_at))
         try:
             done, _ = await asyncio.wait({working, renewing}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -70,19 +72,18 @@ class Lease:
         for each in done:
             each.result()
 
-    async def _renew(self) -> None:
-        renewed_at = self._clock()
-        while self._clock() - renewed_at < RENEW_DEADLINE_SECONDS:
-            await asyncio.sleep(RETRY_SECONDS)
+    async def _renew(self, renewed_at: float) -> None:
+        while (left := renewed_at + RENEW_DEADLINE_SECONDS - self._clock()) > 0:
+            await asyncio.sleep(min(RETRY_SECONDS, left))
             asked_at = self._clock()
-            if await self._try():
+            if await self._try(renewed_at + RENEW_DEADLINE_SECONDS - asked_at):
                 renewed_at = asked_at
         raise LeadershipLost(f"Lease {self._namespace}/{self._name} was not renewed in time")
 
-    async def _try(self) -> bool:
-        """Take or renew the Lease if that is allowed; tell whether it is ours."""
+    async def _try(self, seconds: float) -> bool:
+        """Take or renew the Lease if that is allowed, within that many seconds; tell whether it is ours."""
         try:
-            async with asyncio.timeout(RENEW_DEADLINE_SECONDS / 2):
+            async with asyncio.timeout(min(max(seconds, 0.0), RENEW_DEADLINE_SECONDS / 2)):
                 return await self._take()
         except ApiError as error:
             if not error.conflict:

@@ -8,6 +8,8 @@ from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from timewright.resources.vocabulary import Reason
+
 runs = Counter("timewright_runs", "Runs recorded.", ["outcome", "reason", "trigger"])
 start_delay = Histogram(
     "timewright_run_start_delay_seconds",
@@ -23,6 +25,14 @@ reconcile_errors = Counter("timewright_reconcile_errors", "Reconciliations that 
 api_requests = Counter("timewright_api_requests", "Requests to the Kubernetes API.", ["method", "resource"])
 queue_depth = Gauge("timewright_queue_depth", "Tasks that wait to be reconciled.")
 leader = Gauge("timewright_leader", "1 while this replica holds the Lease.")
+
+_REASONS = frozenset(reason.value for reason in Reason)
+
+
+def known_reason(reason: str) -> str:
+    """Return the reason if it is one of ours, else "Other": Pods can report any, and label values must be few."""
+    return reason if reason in _REASONS else "Other"
+
 
 LastSuccess = tuple[str, str, float]
 """Namespace, task, and Unix time of its last success."""

@@ -49,7 +49,7 @@ def observe_job(body: Manifest) -> ObservedJob:
 
 def observe_cron_job(body: Manifest) -> ObservedCronJob:
     """Reduce a batch/v1 CronJob."""
-    metadata, status = body["metadata"], body.get("status") or {}
+    metadata, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
     return ObservedCronJob(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -59,6 +59,9 @@ def observe_cron_job(body: Manifest) -> ObservedCronJob:
         labels={key: value for key, value in (metadata.get("labels") or {}).items() if key in _OUR_LABELS},
         applied_digest=(metadata.get("annotations") or {}).get(names.APPLIED_ANNOTATION),
         last_schedule_time=_time(status.get("lastScheduleTime")),
+        schedule=spec.get("schedule") or "",
+        time_zone=spec.get("timeZone"),
+        suspended=bool(spec.get("suspend")),
         deleting="deletionTimestamp" in metadata,
     )
 

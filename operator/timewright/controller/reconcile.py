@@ -7,6 +7,8 @@ ends in the same state. A task that is already in that state costs no request.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,7 +22,7 @@ from timewright.controller.record import record_runs
 from timewright.controller.retain import remove_expired
 from timewright.controller.store import TaskKey
 from timewright.decisions.acceptance import Accepted, Refused, accept
-from timewright.decisions.next_tick import next_native_tick
+from timewright.decisions.next_tick import next_native_ticks
 from timewright.decisions.status import (
     accepted_conditions,
     count_runs,
@@ -28,7 +30,12 @@ from timewright.decisions.status import (
     summarize_runs,
     with_conditions,
 )
+from timewright.desired.names import cron_job_name
 from timewright.resources.scheduled_task import ScheduledTaskStatus
+from timewright.timetable import Dialect, ScheduleError, parse
+
+TICKS_TOLD = 5
+"""How many of the next ticks a status lists."""
 
 AFTER_TICK_SECONDS = 5.0
 """How long after a tick a task is looked at again, in case no Job of the tick shows up to wake it."""
@@ -58,11 +65,17 @@ async def reconcile(operator: Operator, key: TaskKey) -> float | None:
 
 
 def read_status(raw: dict[str, Any]) -> ScheduledTaskStatus:
-    """Read a task's status; one that somebody spoilt counts as none, and is written anew."""
-    try:
-        return ScheduledTaskStatus.model_validate(raw)
-    except ValidationError:
-        return ScheduledTaskStatus()
+    """Read a task's status.
+
+    Of one that somebody spoilt, or that a newer version wrote, the counters are kept if they can be read; the rest is
+    written anew.
+    """
+    for part in (raw, {key: raw[key] for key in ("counters", "countedRuns") if key in raw}):
+        try:
+            return ScheduledTaskStatus.model_validate(part)
+        except ValidationError:
+            continue
+    return ScheduledTaskStatus()
 
 
 def summarize(sync: Sync, not_ready: tuple[str, str] | None) -> None:
@@ -76,23 +89,28 @@ def summarize(sync: Sync, not_ready: tuple[str, str] | None) -> None:
     conditions.append(healthy_condition(status.last_outcome, status.last_run, generation, sync.now))
     status = with_conditions(status, conditions)
     sync.status = status.model_copy(update={"observed_generation": generation, "accepted_generation": running})
-    if applied:
-        set_next_tick(sync)
+    set_next_ticks(sync)
 
 
-def set_next_tick(sync: Sync) -> None:
-    """Tell the next tick, and wake up after it to tell the one that follows."""
-    cron_job = sync.operator.store.cron_jobs.find(sync.key, sync.status.cron_job.name) if sync.status.cron_job else None
-    if not isinstance(sync.verdict, Accepted) or cron_job is None:
-        return
-    if sync.verdict.spec.suspend:
-        sync.status = sync.status.model_copy(update={"next_tick": None})
-        return
-    asked_from = max(filter(None, (cron_job.last_schedule_time, cron_job.created_at)))
-    tick = next_native_tick(sync.verdict.schedule, asked_from, sync.now)
-    sync.status = sync.status.model_copy(update={"next_tick": tick})
-    if tick is not None:
-        sync.wake_in((tick - sync.now).total_seconds() + AFTER_TICK_SECONDS)
+def set_next_ticks(sync: Sync) -> None:
+    """Tell the next ticks of the CronJob as it is, and wake up after the first of them to tell those that follow.
+
+    Also where the task's newest spec is refused: what it was before is what fires.
+    """
+    cron_job = sync.operator.store.cron_jobs.find(sync.key, cron_job_name(sync.task.name))
+    ticks: list[datetime] = []
+    warnings = sync.status.warnings
+    if cron_job is not None and not cron_job.suspended:
+        with suppress(ScheduleError):  # somebody edited it by hand, and the edit is about to be undone
+            schedule = parse(cron_job.schedule, time_zone=cron_job.time_zone, dialect=Dialect.NATIVE)
+            asked_from = cron_job.last_schedule_time or cron_job.created_at
+            ticks = next_native_ticks(schedule, asked_from, sync.now, TICKS_TOLD)
+            if ticks != sync.status.next_ticks:
+                warnings = list(schedule.explain(sync.now, 1).warnings)
+    update = {"next_tick": ticks[0] if ticks else None, "next_ticks": ticks, "warnings": warnings}
+    sync.status = sync.status.model_copy(update=update)
+    if ticks:
+        sync.wake_in((ticks[0] - sync.now).total_seconds() + AFTER_TICK_SECONDS)
 
 
 async def write_status(sync: Sync, raw_status: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from timewright.controller.observe import observe_job, observe_pod
 from timewright.decisions import run_status
 from timewright.decisions.observed import ObservedJob, ObservedPod, ObservedRun
 from timewright.decisions.result import Obstacle, Result, obstacle_of, result_of
+from timewright.desired import names
 from timewright.desired.task_run import build_task_run
 from timewright.resources.definition import nominal_time_from_job_name
 from timewright.resources.task_run import TaskRunStatus
@@ -25,45 +27,58 @@ START_GRACE = timedelta(seconds=5)
 
 DEFAULT_PULL_DEADLINE_SECONDS = 120
 
+NAME_TAKEN_SECONDS = 30.0
+"""When to try again to record a run whose name a TaskRun of somebody else's has."""
+
 
 async def record_runs(sync: Sync) -> None:
     """Create TaskRuns for Jobs that have none, and bring the status of unfinished TaskRuns up to date."""
     store = sync.operator.store
     counted = set(sync.status.counted_runs)
-    jobs = {job.task_run_name: job for job in store.jobs.of(sync.key)}
-    for name, job in sorted(jobs.items(), key=lambda item: item[1].created_at):
-        if store.runs.find(sync.key, name) is None and name not in counted:
+    jobs = sorted(store.jobs.of(sync.key), key=lambda job: job.created_at)
+    for job in jobs:
+        if job.run_name is None and store.runs.find(sync.key, job.name) is None and job.name not in counted:
             await _create_run(sync, job)
     for run in store.runs.of(sync.key):
         if run.finished or run.deleting:
             continue
-        job_of_run = jobs.get(run.name)
+        job_of_run = next((job for job in jobs if belongs_to(job, run)), None)
         if job_of_run is not None:
             await _follow(sync, run, job_of_run)
         elif run.job_uid is not None:
             await _settle_without_job(sync, run)
         elif run.trigger is Trigger.SCHEDULE:
             await _settle_unclaimed(sync, run)
-    for job in jobs.values():
-        if job.deleted and (job.task_run_name in counted or _is_finished(sync, job)):
+    for job in jobs:
+        if job.deleted and (job.task_run_name in counted or not _is_awaited(sync, job)):
             store.jobs.drop(sync.key, job.name, job.uid)
 
 
-def _is_finished(sync: Sync, job: ObservedJob) -> bool:
-    run = sync.operator.store.runs.find(sync.key, job.task_run_name)
-    return run is not None and run.finished
+def belongs_to(job: ObservedJob, run: ObservedRun) -> bool:
+    """Tell whether that Job runs that TaskRun.
+
+    By more than the name: a TaskRun may have been made anew under the name of an earlier one, or of a tick.
+    """
+    if run.job_uid is not None:
+        return job.uid == run.job_uid
+    if run.trigger is Trigger.SCHEDULE:
+        return job.run_name is None and job.name == run.name
+    return job.run_name == run.name and job.name == names.manual_job_name(run.name, run.uid)
+
+
+def _is_awaited(sync: Sync, job: ObservedJob) -> bool:
+    """Tell whether the end of a Job still has to be written into a TaskRun."""
+    return any(belongs_to(job, run) and not run.finished for run in sync.operator.store.runs.of(sync.key))
 
 
 async def _create_run(sync: Sync, job: ObservedJob) -> None:
     """Record that a tick has started a run. The deterministic name makes a second record impossible."""
-    if job.run_name is not None:
-        return  # made for a TaskRun by hand which somebody has removed: nothing to record it in
     store, api = sync.operator.store, sync.operator.api
     manifest = build_task_run(
         sync.key.namespace,
         sync.task.name,
         sync.task.uid,
-        name=job.task_run_name,
+        name=job.name,
         scheduled_at=job.scheduled_at or nominal_time_from_job_name(job.name),
     )
     try:
@@ -71,22 +86,25 @@ async def _create_run(sync: Sync, job: ObservedJob) -> None:
     except ApiError as error:
         if not error.conflict:
             raise
-        existing = await api.get(TASK_RUNS, sync.key.namespace, job.task_run_name)
+        existing = await api.get(TASK_RUNS, sync.key.namespace, job.name)
         owners = existing["metadata"].get("ownerReferences") or []
-        if all(owner["uid"] != sync.task.uid for owner in owners):
-            # Of an earlier task of this name, on its way out; or made by hand. Both end, and then the name is free.
-            raise
-        store.put_run(existing)
+        if any(owner["uid"] == sync.task.uid for owner in owners):
+            store.put_run(existing)
+            return
+        # Of an earlier task of this name, on its way out, or made by hand for another: the name may become free.
+        logger.warning("TaskRun %s/%s is another task's; its tick waits to be recorded", sync.key.namespace, job.name)
+        sync.wake_in(NAME_TAKEN_SECONDS)
 
 
 async def _follow(sync: Sync, run: ObservedRun, job: ObservedJob) -> None:
     """Bring a run's status up to date with its Job."""
     if job.finished:
         pods = [] if job.deleted else await _pods(sync, job)
-        told = run.status.get("reason")
-        result = result_of(job, pods, told if told == Reason.IMAGE_PULL_FAILED.value else None)
-        if told == Reason.IMAGE_PULL_FAILED.value and not job.succeeded:
-            result = Result(Outcome.FAILED, told, run.status.get("message") or "", attempts=result.attempts)
+        result = result_of(job, pods)
+        if job.failure_reason == "DeadlineExceeded" and run.status.get("reason") == Reason.IMAGE_PULL_FAILED.value:
+            # It was ended for that; the deadline is only how.
+            text = run.status.get("message") or ""
+            result = replace(result, reason=Reason.IMAGE_PULL_FAILED.value, message=text)
         await finish_run(sync, run, job, result)
     elif job.deleted or job.deleting:
         await finish_run(sync, run, job, _cancelled(sync, job))
@@ -141,7 +159,7 @@ async def finish_run(sync: Sync, run: ObservedRun, job: ObservedJob | None, resu
     status = run_status.finished(run, job, result, sync.now)
     if not await write_run_status(sync, run, status):
         return
-    metrics.runs.labels(result.outcome.value, result.reason, run.trigger.value).inc()
+    metrics.runs.labels(result.outcome.value, metrics.known_reason(result.reason), run.trigger.value).inc()
     if status.start_delay_seconds is not None:
         metrics.start_delay.observe(status.start_delay_seconds)
     if result.outcome in (Outcome.FAILED, Outcome.LOST):
@@ -179,10 +197,18 @@ async def _find_obstacle(sync: Sync, job: ObservedJob) -> Obstacle | None:
         sync.wake_in((START_GRACE - waited).total_seconds() + 0.5)
         return None
     sync.wake_in(min(max(waited.total_seconds() / 2, 5.0), 60.0))
-    obstacle = obstacle_of(await _pods(sync, job))
+    obstacle = obstacle_of(await _pods(sync, job)) or _recorded_obstacle(sync, job)
     if obstacle is not None and obstacle.reason == Reason.IMAGE_PULL_FAILED.value:
         await _give_up_pulling(sync, job, obstacle, waited)
     return obstacle
+
+
+def _recorded_obstacle(sync: Sync, job: ObservedJob) -> Obstacle | None:
+    """Return the pull failure on record: the Pod may be gone already, while its Job has still to end."""
+    run = sync.operator.store.runs.find(sync.key, job.task_run_name)
+    if run is None or run.status.get("reason") != Reason.IMAGE_PULL_FAILED.value:
+        return None
+    return Obstacle(Reason.IMAGE_PULL_FAILED.value, run.status.get("message") or "", hopeless=False)
 
 
 async def _give_up_pulling(sync: Sync, job: ObservedJob, obstacle: Obstacle, waited: timedelta) -> None:

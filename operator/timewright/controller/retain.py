@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from timewright.controller.api import JOBS, TASK_RUNS
+from timewright.controller.api import JOBS, TASK_RUNS, ApiError
 from timewright.controller.context import Sync
 from timewright.decisions.observed import ObservedJob
 from timewright.decisions.retention import expired_jobs, expired_runs, next_expiry
@@ -20,23 +20,31 @@ async def remove_expired(sync: Sync) -> None:
     if spec is None:
         return  # limits that cannot be read remove nothing
     counted = set(sync.status.counted_runs)
-    jobs = store.jobs.of(sync.key)
-    for job in expired_jobs(jobs, counted, spec):
+    for job in expired_jobs(store.jobs.of(sync.key), counted, spec):
         await api.delete(JOBS, sync.key.namespace, job.name, job.uid)
         store.jobs.revise(sync.key, replace(job, deleting=True))
-    runs = store.runs.of(sync.key)
-    for run in expired_runs(runs, counted, spec, sync.now):
+    for run in expired_runs(store.runs.of(sync.key), counted, spec, sync.now):
         await api.delete(TASK_RUNS, sync.key.namespace, run.name, run.uid)
         store.runs.revise(sync.key, replace(run, deleting=True))
-    expiry = next_expiry(runs, spec)
+    expiry = next_expiry(store.runs.of(sync.key), spec)
     if expiry is not None:
         sync.wake_at(expiry)
     seconds = time_to_live(spec)
     if seconds is not None:
-        for job in jobs:
+        for job in store.jobs.of(sync.key):
             if _may_expire(job) and job.task_run_name in counted:
-                body = {"spec": {"ttlSecondsAfterFinished": seconds}}
-                store.put_job(await api.merge_patch(JOBS, sync.key.namespace, job.name, body))
+                await _let_expire(sync, job, seconds)
+
+
+async def _let_expire(sync: Sync, job: ObservedJob, seconds: int) -> None:
+    body = {"spec": {"ttlSecondsAfterFinished": seconds}}
+    try:
+        answer = await sync.operator.api.merge_patch(JOBS, sync.key.namespace, job.name, body)
+    except ApiError as error:
+        if not error.not_found:
+            raise
+    else:
+        sync.operator.store.put_job(answer)
 
 
 def _may_expire(job: ObservedJob) -> bool:

@@ -21,6 +21,10 @@ Manifest = dict[str, Any]
 Observed = TypeVar("Observed", ObservedCronJob, ObservedJob, ObservedRun)
 
 
+GONE_REMEMBERED = 10_000
+"""How many objects of a kind that have gone are remembered."""
+
+
 class TaskKey(NamedTuple):
     """A task, existing or not, by namespace and by the value of its label (its name, where that is short enough)."""
 
@@ -41,20 +45,28 @@ class Shelf(Generic[Observed]):
 
     def __init__(self) -> None:
         self._by_task: dict[TaskKey, dict[str, Versioned[Observed]]] = defaultdict(dict)
+        self._gone: dict[tuple[TaskKey, str], int] = {}
 
     def put(self, key: TaskKey, version: int, record: Observed) -> bool:
         """Keep a record unless a newer one is known; tell whether it was kept."""
-        known = self._by_task[key].get(record.name)
-        if known is not None and known.record.uid == record.uid and known.version >= version:
+        known = self._by_task.get(key, {}).get(record.name)
+        if (known is not None and known.version >= version) or self._gone.get((key, record.name), -1) >= version:
             return False
         self._by_task[key][record.name] = Versioned(version, record)
         return True
 
-    def drop(self, key: TaskKey, name: str, uid: str) -> Observed | None:
-        """Forget a record, if it is of that UID, and return it."""
+    def drop(self, key: TaskKey, name: str, uid: str, version: int = 0) -> Observed | None:
+        """Forget a record, if it is of that UID, and return it.
+
+        The version at which it went is remembered for a while: a page of a list that was made before may still come.
+        """
         known = self._by_task.get(key, {}).get(name)
         if known is None or known.record.uid != uid:
             return None
+        self._gone.pop((key, name), None)
+        self._gone[key, name] = max(version, known.version)
+        if len(self._gone) > GONE_REMEMBERED:
+            del self._gone[next(iter(self._gone))]
         del self._by_task[key][name]
         if not self._by_task[key]:
             del self._by_task[key]
@@ -141,7 +153,7 @@ class Store:
         """Forget a CronJob; return the key of its task."""
         key = label_key(body)
         if key:
-            self.cron_jobs.drop(key, body["metadata"]["name"], body["metadata"]["uid"])
+            self.cron_jobs.drop(key, body["metadata"]["name"], body["metadata"]["uid"], version_of(body))
         return key
 
     def put_job(self, body: Manifest) -> TaskKey | None:
@@ -164,7 +176,7 @@ class Store:
     def drop_run(self, body: Manifest) -> TaskKey:
         """Forget a TaskRun; return the key of its task."""
         key = run_key(body)
-        self.runs.drop(key, body["metadata"]["name"], body["metadata"]["uid"])
+        self.runs.drop(key, body["metadata"]["name"], body["metadata"]["uid"], version_of(body))
         return key
 
     def known_keys(self) -> set[TaskKey]:

@@ -54,7 +54,7 @@ class WorkQueue(Generic[Key]):
             self._changed.set()
 
     def add_after(self, key: Key, seconds: float) -> None:
-        """Have a key worked on after that many seconds, instead of at any later time that it had asked for."""
+        """Have a key worked on after that many seconds, instead of at any other time that it had asked for."""
         when = asyncio.get_running_loop().time() + max(seconds, 0.0)
         self._wake_at[key] = when
         self._sequence += 1

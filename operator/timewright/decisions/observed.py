@@ -95,6 +95,9 @@ class ObservedCronJob:
     labels: dict[str, str] = field(default_factory=dict)
     applied_digest: str | None = None
     last_schedule_time: datetime | None = None
+    schedule: str = ""
+    time_zone: str | None = None
+    suspended: bool = False
     deleting: bool = False
 
 

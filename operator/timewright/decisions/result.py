@@ -31,12 +31,8 @@ class Result:
     attempts: tuple[Attempt, ...] = ()
 
 
-def result_of(job: ObservedJob, pods: Sequence[ObservedPod], told: str | None = None) -> Result:
-    """Tell how a finished Job ended.
-
-    `told` is a reason that was established while the Job ran, such as ImagePullFailed: the operator then ended the Job
-    itself, and the Job's own "deadline exceeded" is only how.
-    """
+def result_of(job: ObservedJob, pods: Sequence[ObservedPod]) -> Result:
+    """Tell how a finished Job ended."""
     attempts = attempts_of(pods)
     last = _latest(attempts, failed=not job.succeeded)
     if job.succeeded:
@@ -49,9 +45,9 @@ def result_of(job: ObservedJob, pods: Sequence[ObservedPod], told: str | None = 
             output=last.output if last else None,
             attempts=tuple(attempts),
         )
-    reason, message = _failure(job, last, told)
+    reason, message = _failure(job, last)
     return Result(
-        Outcome.FAILED,
+        Outcome.CANCELLED if reason == Reason.TERMINATED.value else Outcome.FAILED,
         reason,
         message,
         exit_code=last.exit_code if last else None,
@@ -72,10 +68,8 @@ def _latest(attempts: Sequence[Attempt], *, failed: bool) -> Attempt | None:
     return next(reversed(alike or attempts), None)
 
 
-def _failure(job: ObservedJob, last: Attempt | None, told: str | None) -> tuple[str, str]:
+def _failure(job: ObservedJob, last: Attempt | None) -> tuple[str, str]:
     """Return the reason and message of a failed Job: the most telling of what is known."""
-    if told is not None:
-        return told, ""
     if job.failure_reason == "DeadlineExceeded":
         if last is not None and last.reason == Reason.TIMED_OUT.value:
             return last.reason, last.message or job.failure_message

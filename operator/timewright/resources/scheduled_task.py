@@ -87,10 +87,10 @@ class ScheduledTaskSpec(Model):
         default=1, ge=0, le=2147483647, description="How many failed Jobs to keep. Their TaskRuns outlive them."
     )
     successful_runs_history_limit: int = Field(
-        default=10, ge=0, le=10000, description="How many TaskRuns with outcome Succeeded to keep."
+        default=10, ge=0, le=1000, description="How many TaskRuns with outcome Succeeded to keep."
     )
     failed_runs_history_limit: int = Field(
-        default=10, ge=0, le=10000, description="How many finished TaskRuns with any other outcome to keep."
+        default=10, ge=0, le=1000, description="How many finished TaskRuns with any other outcome to keep."
     )
     runs_history_max_age_seconds: int | None = Field(
         default=None,
@@ -107,7 +107,10 @@ class ScheduledTaskSpec(Model):
         description="Command and arguments, not run in a shell. With image it runs directly in that image, whatever it "
         "is; without, in the runner's image.",
     )
-    http: HttpRequest | None = Field(default=None, description="HTTP request whose response decides the outcome.")
+    http: HttpRequest | None = Field(
+        default=None,
+        description="HTTP request whose response decides the outcome. Without timeoutSeconds it may take 300 seconds.",
+    )
     python: PythonCall | None = Field(
         default=None, description="Python function to call. The image must contain it, and timewright."
     )
@@ -204,6 +207,10 @@ class ScheduledTaskStatus(Told):
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     next_tick: Time | None = Field(default=None, description="The next nominal time; none while suspended.")
+    next_ticks: list[Time] = Field(default_factory=list, description="The next nominal times, the first included.")
+    warnings: list[str] = Field(
+        default_factory=list, description="What the author of the schedule may not have meant, though it is valid."
+    )
     last_tick: Time | None = Field(default=None, description="The nominal time of the latest scheduled run.")
     last_run: str | None = Field(
         default=None, description="Name of the TaskRun that finished last, of those that started."

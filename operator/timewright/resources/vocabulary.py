@@ -72,5 +72,6 @@ class Reason(StrEnum):
     DUPLICATE_KEY = "DuplicateKey"
 
     REPLACED = "Replaced"
+    TERMINATED = "Terminated"
     JOB_DELETED = "JobDeleted"
     JOB_VANISHED = "JobVanished"

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 from timewright.resources.vocabulary import Outcome, Reason
 
-TERMINATED = "Terminated"
-"""Reason of a run that was asked from outside to stop, by SIGTERM or Ctrl-C: its Pod was deleted or evicted."""
-
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -38,4 +35,4 @@ def failed(reason: Reason, message: str, exit_code: int | None = None) -> Result
 def terminated(signal_name: str, exit_code: int | None = None) -> Result:
     """Return the result of a run that was stopped from outside."""
     text = f"stopped by {signal_name} from outside: its Pod was deleted, evicted or past its deadline"
-    return Result(Outcome.CANCELLED, TERMINATED, text, exit_code)
+    return Result(Outcome.CANCELLED, Reason.TERMINATED.value, text, exit_code)

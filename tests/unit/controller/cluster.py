@@ -93,12 +93,12 @@ class Cluster:
         )
         return name
 
-    def finish(self, job: str, *, succeeded: bool = True) -> None:
+    def finish(self, job: str, *, succeeded: bool = True, reason: str = "BackoffLimitExceeded") -> None:
         """Have the Job controller finish a Job."""
         kind = "Complete" if succeeded else "Failed"
         end = {"type": kind, "status": "True", "lastTransitionTime": format_time(self.now)}
         if not succeeded:
-            end |= {"reason": "BackoffLimitExceeded", "message": "Job has reached the specified backoff limit"}
+            end |= {"reason": reason, "message": "the Job controller gave up"}
 
         def change(body: Manifest) -> None:
             status = body.setdefault("status", {})

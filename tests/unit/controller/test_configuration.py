@@ -58,7 +58,6 @@ def test_an_empty_value_is_none() -> None:
             "RUNNER_IMAGE_PULL_POLICY",
             "Sometimes",
             "one of Always, IfNotPresent, Never",
-            marks=pytest.mark.xfail(strict=True, reason="any pull policy is taken, and then every CronJob is refused"),
         ),
     ],
 )

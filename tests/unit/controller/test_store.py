@@ -81,7 +81,6 @@ def test_an_object_made_anew_under_its_old_name_is_another_one() -> None:
     assert (record.uid, record.outcome) == ("new", None)
 
 
-@pytest.mark.xfail(strict=True, reason="an older object of the same name displaces a newer one")
 def test_the_end_of_an_older_job_does_not_displace_a_newer_one() -> None:
     store = Store()
     store.put_job(job_body(7, uid="new"))
@@ -92,7 +91,6 @@ def test_the_end_of_an_older_job_does_not_displace_a_newer_one() -> None:
     assert (record.uid, record.deleted) == ("new", False)
 
 
-@pytest.mark.xfail(strict=True, reason="nothing remembers that an object has gone")
 def test_what_has_gone_does_not_come_back_by_a_list_that_was_made_before() -> None:
     store = Store()
     store.put_run(run_body(5, outcome="Succeeded"))

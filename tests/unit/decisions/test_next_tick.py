@@ -9,12 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.decisions.seen import NOON, at
 
-from timewright.decisions.next_tick import next_native_tick
+from timewright.decisions.next_tick import next_native_ticks
 from timewright.timetable import Dialect, Schedule, parse
 
 
 def native(expression: str, time_zone: str | None = None) -> Schedule:
     return parse(expression, time_zone=time_zone, dialect=Dialect.NATIVE)
+
+
+def first(schedule: Schedule, asked_from: datetime, now: datetime) -> datetime | None:
+    return next(iter(next_native_ticks(schedule, asked_from, now, 1)), None)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +39,7 @@ def native(expression: str, time_zone: str | None = None) -> Schedule:
 def test_the_next_tick_is_the_first_one_after_now(
     expression: str, asked_from: datetime, now: datetime, expected: datetime
 ) -> None:
-    assert next_native_tick(native(expression), asked_from, now) == expected
+    assert first(native(expression), asked_from, now) == expected
 
 
 @given(st.integers(1, 200_000), st.integers(0, 10**8), st.integers(0, 999_999), st.integers(0, 999_999))
@@ -45,7 +49,7 @@ def test_the_ticks_of_every_lie_whole_delays_after_the_last_one(
     asked_from = NOON.replace(microsecond=microsecond)
     now = NOON + timedelta(seconds=elapsed, microseconds=other_microsecond)
 
-    tick = next_native_tick(native(f"@every {delay}s"), asked_from, max(now, asked_from))
+    tick = first(native(f"@every {delay}s"), asked_from, max(now, asked_from))
 
     assert tick is not None
     assert tick > now
@@ -63,7 +67,11 @@ def test_a_tick_is_always_ahead(expression: str, zone: str | None, asked: int, w
     asked_from = NOON + timedelta(minutes=asked)
     now = asked_from + timedelta(minutes=waited)
 
-    tick = next_native_tick(native(expression, zone), asked_from, now)
+    tick = first(native(expression, zone), asked_from, now)
 
     assert tick is not None
     assert tick > now
+
+
+def test_the_ticks_that_follow_are_listed_too() -> None:
+    assert next_native_ticks(native("0 * * * *"), NOON, NOON, 3) == [at(60), at(120), at(180)]

@@ -255,16 +255,6 @@ def test_an_exit_code_that_is_no_signal_is_not_called_one() -> None:
     assert "signal" not in result.message.lower()
 
 
-def test_what_was_established_while_the_job_ran_overrides_how_it_ended() -> None:
-    result = result_of(failed_job(**DEADLINE), [pod(container(waiting_reason="ImagePullBackOff"))], "ImagePullFailed")
-
-    assert (result.outcome, result.reason) == (Outcome.FAILED, "ImagePullFailed")
-
-
-def test_a_job_that_succeeded_after_all_succeeded_whatever_was_established() -> None:
-    assert result_of(done_job(), [], "ImagePullFailed").outcome is Outcome.SUCCEEDED
-
-
 def test_a_job_succeeds_without_its_pods() -> None:
     result = result_of(done_job(), [])
 
@@ -410,13 +400,13 @@ pods_seen = st.builds(
 )
 
 
-@given(st.lists(pods_seen, max_size=3), st.booleans(), words, words, st.none() | st.just("ImagePullFailed"))
+@given(st.lists(pods_seen, max_size=3), st.booleans(), words, words)
 def test_whatever_pods_say_the_result_can_be_recorded(
-    pods: list[ObservedPod], succeeded: bool, reason: str, message: str, told: str | None
+    pods: list[ObservedPod], succeeded: bool, reason: str, message: str
 ) -> None:
     ended = job(succeeded=succeeded, failure_reason=reason, failure_message=message)
 
-    result = result_of(ended, pods, told)
+    result = result_of(ended, pods)
     status = run_status.finished(run(), ended, result, NOON)
 
     assert result.outcome is (Outcome.SUCCEEDED if succeeded else Outcome.FAILED)

@@ -170,4 +170,6 @@ async def test_timeout_of_threads_that_outlive_the_call(tmp_path: Path) -> None:
 
 async def test_output_below_the_level_of_python(tmp_path: Path) -> None:
     output = (await run(tmp_path, call("c_output"))).told.output
-    assert sorted(output.splitlines()) == ["from C", "from a child", "raw descriptor"]
+    # The two streams are read side by side, so one may come in the middle of a line of the other.
+    for each in ("from C", "from a child", "raw descriptor"):
+        assert each in output
