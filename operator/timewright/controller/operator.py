@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -155,6 +156,10 @@ def main() -> int:
         return 2
     set_up_logging(configuration.log_level, configuration.log_format)
     logger.info("timewright %s", __version__)
+    # The records of thousands of tasks live long and form no cycles: looking through them every 700 allocations, which
+    # is Python's default, costs a tenth of the time and finds nothing.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     try:
         asyncio.run(Process(configuration).run())
     except LeadershipLost as error:
