@@ -64,8 +64,6 @@ def test_the_cluster_of_a_killed_process_is_removed_by_the_next(control_plane: C
         "print(Cluster.create().name, flush=True)\n"
         "time.sleep(600)\n"
     )
-        "import time\nfrom tests.cluster import Cluster\nprint(Cluster.create().name, flush=True)\ntime.sleep(600)\n"
-    )
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     with subprocess.Popen([sys.executable, script], env=environment, stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout is not None
