@@ -59,10 +59,7 @@ def test_a_component_can_be_killed_and_started_again(cluster: Cluster) -> None:
 def test_the_cluster_of_a_killed_process_is_removed_by_the_next(control_plane: Cluster, tmp_path: Path) -> None:
     script = tmp_path / "owner.py"
     script.write_text(
-        "import time\n"
-        "from tests.cluster import Cluster\n"
-        "print(Cluster.create().name, flush=True)\n"
-        "time.sleep(600)\n"
+        "import time\nfrom tests.cluster import Cluster\nprint(Cluster.create().name, flush=True)\ntime.sleep(600)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     with subprocess.Popen([sys.executable, script], env=environment, stdout=subprocess.PIPE, text=True) as owner:
