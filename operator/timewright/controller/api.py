@@ -24,6 +24,11 @@ Manifest = dict[str, Any]
 FIELD_MANAGER = "timewright"
 _CONNECTIONS = 48
 _PAGE = 500
+_APPLY_PATCH = "application/apply-patch+yaml"
+_MERGE_PATCH = "application/merge-patch+json"
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""Asks for an answer of the object's metadata alone, which spares both sides the rest."""
+
 _TIMEOUT = aiohttp.ClientTimeout(total=60)
 
 
@@ -137,13 +142,32 @@ class Api:
     async def apply(self, resource: Resource, body: Manifest, *, force: bool) -> Manifest:
         """Create or change an object by server-side apply; a field that the API does not know is an error.
 
-        Without `force`, fields that somebody else has set otherwise are a conflict.
+        Without `force`, fields that somebody else has set otherwise are a conflict. Returns what was applied, with the
+        metadata that the API server gave it; what others have set is not in it.
         """
         metadata = body["metadata"]
         query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "force": str(force).lower()}
         path = resource.path(metadata["namespace"], metadata["name"])
+        answer = await self._request(
+            "PATCH", resource, path, query=query, body=body, content_type=_APPLY_PATCH, accept=_METADATA
+        )
+        return {**body, "metadata": answer["metadata"]}
+
+    async def apply_new(self, resource: Resource, body: Manifest) -> Manifest:
+        """Create an object by server-side apply; one that exists is a conflict, whoever made it.
+
+        An apply that names a version creates what is absent and conflicts with what has another one, and nothing that
+        was ever written has version 1.
+        """
+        metadata = {**body["metadata"], "resourceVersion": "1"}
+        return await self.apply(resource, {**body, "metadata": metadata}, force=True)
+
+    async def merge_patch_status(self, resource: Resource, namespace: str, name: str, body: Manifest) -> Manifest:
+        """Change an object's status by a JSON merge patch; return no more than the object's metadata."""
+        path = resource.path(namespace, name, "status")
+        query = {"fieldManager": FIELD_MANAGER}
         return await self._request(
-            "PATCH", resource, path, query=query, body=body, content_type="application/apply-patch+yaml"
+            "PATCH", resource, path, query=query, body=body, content_type=_MERGE_PATCH, accept=_METADATA
         )
 
     async def merge_patch(
@@ -152,9 +176,7 @@ class Api:
         """Change an object by a JSON merge patch (RFC 7386)."""
         path = resource.path(namespace, name, subresource)
         query = {"fieldManager": FIELD_MANAGER}
-        return await self._request(
-            "PATCH", resource, path, query=query, body=body, content_type="application/merge-patch+json"
-        )
+        return await self._request("PATCH", resource, path, query=query, body=body, content_type=_MERGE_PATCH)
 
     async def replace(self, resource: Resource, body: Manifest) -> Manifest:
         """Replace an object that has not changed since it was read."""
@@ -185,8 +207,9 @@ class Api:
         query: dict[str, str] | None = None,
         body: Manifest | None = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> Manifest:
-        headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "timewright"}
+        headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": "timewright"}
         await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)
         url = self._client.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         metrics.api_requests.labels(method, resource.plural).inc()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -60,8 +61,14 @@ async def apply_cron_job(sync: Sync) -> NotReady | None:
         )
     sync.operator.refused.pop(sync.task.uid, None)
     sync.operator.store.put_cron_job(answer)
-    generation = answer["metadata"]["generation"]
-    sync.status = sync.status.model_copy(update={"cron_job": CronJobStatus(name=name, generation=generation)})
+    fresh = sync.operator.store.cron_jobs.find(sync.key, name)
+    if fresh is not None and found is not None and fresh.uid == found.uid:
+        # The answer is what we applied: the controller's part of the object is as it was.
+        sync.operator.store.cron_jobs.revise(sync.key, replace(fresh, last_schedule_time=found.last_schedule_time))
+    applied = CronJobStatus(name=name, generation=answer["metadata"]["generation"])
+    sync.status = sync.status.model_copy(update={"cron_job": applied})
+    sync.operator.applied[sync.task.uid] = applied
+    sync.has_applied = True
     return None
 
 
@@ -85,20 +92,20 @@ def is_current(found: ObservedCronJob, manifest: dict[str, Any], recorded: CronJ
 async def _apply(sync: Sync, manifest: dict[str, Any], *, known: bool) -> dict[str, Any] | None:
     """Apply the manifest; return None if the name belongs to a CronJob that is not this task's.
 
-    The watch shows only CronJobs with our label, so one that is not known is asked for first: to take over somebody
-    else's would be silent where its fields happen to be the same.
+    The watch shows only CronJobs with our label, so one that is not known may yet exist. To take over somebody else's
+    would be silent where its fields happen to be the same, so the first apply only creates.
     """
     api = sync.operator.api
     if not known:
         try:
-            live = await api.get(CRON_JOBS, sync.key.namespace, manifest["metadata"]["name"])
+            return await api.apply_new(CRON_JOBS, manifest)
         except ApiError as error:
-            if not error.not_found:
+            if not error.conflict:
                 raise
-        else:
-            owners = live["metadata"].get("ownerReferences") or []
-            if not any(owner.get("controller") and owner["uid"] == sync.task.uid for owner in owners):
-                return None
+        live = await api.get(CRON_JOBS, sync.key.namespace, manifest["metadata"]["name"])
+        owners = live["metadata"].get("ownerReferences") or []
+        if not any(owner.get("controller") and owner["uid"] == sync.task.uid for owner in owners):
+            return None
     return await api.apply(CRON_JOBS, manifest, force=True)
 
 

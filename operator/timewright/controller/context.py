@@ -10,7 +10,7 @@ from timewright.controller.api import Api
 from timewright.controller.configuration import Configuration
 from timewright.controller.store import Store, TaskKey, TaskRecord
 from timewright.decisions.acceptance import Accepted, Refused
-from timewright.resources.scheduled_task import ScheduledTaskStatus
+from timewright.resources.scheduled_task import CronJobStatus, ScheduledTaskStatus
 
 
 def utc_now() -> datetime:
@@ -28,6 +28,10 @@ class Operator:
     clock: Callable[[], datetime] = utc_now
     refused: dict[str, Refusal] = field(default_factory=dict)
     """By the UID of a task: the manifest that the API server refused, so that it is not sent over and over."""
+    applied: dict[str, CronJobStatus] = field(default_factory=dict)
+    """By the UID of a task: what was applied and is not in the task's status yet."""
+    busy: Callable[[], bool] = lambda: False
+    """Whether so much waits that statuses had better wait too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class Sync:
     verdict: Accepted | Refused
     status: ScheduledTaskStatus
     """The status as it will be written; steps replace it."""
+    has_applied: bool = False
+    """Whether this reconciliation has applied the CronJob."""
     wake_after: float | None = None
     """Seconds after which the task wants to be looked at again, whatever happens."""
 

@@ -144,9 +144,10 @@ async def _adopt(sync: Sync, run: ObservedRun) -> ObservedRun:
         },
     }
     answer = await sync.operator.api.apply(TASK_RUNS, body, force=True)
-    sync.operator.store.put_run(answer)
-    adopted = sync.operator.store.runs.find(sync.key, run.name)
-    return adopted or replace(run, owner_uid=sync.task.uid, labelled=True)
+    version = answer["metadata"]["resourceVersion"]
+    adopted = replace(run, owner_uid=sync.task.uid, labelled=True, resource_version=version)
+    sync.operator.store.runs.revise(sync.key, adopted)
+    return adopted
 
 
 async def _wait_or_give_up(sync: Sync, run: ObservedRun) -> None:

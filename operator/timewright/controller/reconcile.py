@@ -50,12 +50,19 @@ async def reconcile(operator: Operator, key: TaskKey) -> float | None:
     """
     task = operator.store.tasks.get(key)
     if task is None or task.deleting:
+        if task is not None:
+            operator.applied.pop(task.uid, None)
         return await refuse_orphans(operator, key)
 
     raw_spec, raw_status = task.parts()
-    sync = Sync(operator, key, task, operator.clock(), accept(raw_spec), read_status(raw_status))
+    status = read_status(raw_status)
+    if task.uid in operator.applied:
+        status = status.model_copy(update={"cron_job": operator.applied[task.uid]})
+    sync = Sync(operator, key, task, operator.clock(), accept(raw_spec), status)
 
     not_ready = await apply_cron_job(sync)
+    if sync.has_applied and operator.busy():
+        return 0.0  # schedules come first: what can be told about this one is told after those that wait
     await record_runs(sync)
     await start_manual_runs(sync)
     summarize(sync, not_ready)
@@ -122,16 +129,18 @@ async def write_status(sync: Sync, raw_status: dict[str, Any]) -> None:
     wanted = json.loads(sync.status.model_dump_json(by_alias=True, exclude_none=True))
     patch = difference(raw_status, wanted)
     if not patch:
+        sync.operator.applied.pop(sync.task.uid, None)
         return
     operator, task = sync.operator, sync.task
     body = {"metadata": {"resourceVersion": task.resource_version}, "status": patch}
     try:
-        answer = await operator.api.merge_patch(SCHEDULED_TASKS, sync.key.namespace, task.name, body, "status")
+        answer = await operator.api.merge_patch_status(SCHEDULED_TASKS, sync.key.namespace, task.name, body)
     except ApiError as error:
         if error.not_found:
             return
         raise
-    operator.store.put_task(answer)
+    operator.applied.pop(task.uid, None)
+    operator.store.put_task({**answer, "spec": task.parts()[0], "status": wanted})
     if isinstance(sync.verdict, Refused) and raw_status.get("observedGeneration") != task.generation:
         await events.warn(sync, "Refused", "Validate", sync.verdict.message)
 
