@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from tests.objects import Namespace, eventually, job_template, run, task
 
 pytestmark = pytest.mark.kubelet

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+
 from tests.e2e.conftest import SYSTEM
 from tests.objects import Namespace, eventually, job_template, run, task
 

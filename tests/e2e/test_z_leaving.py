@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.e2e.conftest import CHART, SYSTEM, helm_values
 from tests.objects import Namespace, eventually, task
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from tests.cluster.cluster import Cluster
 from tests.integration.operator_process import OperatorProcess
 from tests.objects import Namespace, eventually

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from tests.integration.operator_process import OperatorProcess
 from tests.objects import Namespace, eventually, job_template, task
 

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import pytest
+
 from tests.integration.operator_process import OperatorProcess
 from tests.objects import Namespace, eventually, run, task
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.cluster.cluster import Cluster
 from tests.integration.operator_process import OperatorProcess
 from tests.objects import Namespace, eventually, job_template, task

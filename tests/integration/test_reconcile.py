@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from tests.integration.operator_process import OperatorProcess
 from tests.objects import Namespace, eventually, job_template, task
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.integration.operator_process import OperatorProcess
 from tests.objects import Namespace, eventually, run, task
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from tests.unit.chart.rendering import CHART, Helm, HelmError, Manifest, Render
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.unit.chart.rendering import CHART, ROOT, Helm, HelmError, Manifest, Render
 
 import timewright
+from tests.unit.chart.rendering import CHART, ROOT, Helm, HelmError, Manifest, Render
 
 EVERYTHING: Manifest = {
     "replicas": 2,

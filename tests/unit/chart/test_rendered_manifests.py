@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 import yaml
+
 from tests.unit.chart.rendering import ROOT
 
 LAST_APPLIED_LIMIT = 262_144

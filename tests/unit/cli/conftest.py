@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.cli.fake_api import FakeApi
 
+from tests.unit.cli.fake_api import FakeApi
 from timewright.cli.cluster import Target
 
 

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.unit.runner.harness import SOURCE, manifest
 
+from tests.unit.runner.harness import SOURCE, manifest
 from timewright import __version__
 
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 import yaml
-from tests.unit.cli.fake_api import FakeApi
 
+from tests.unit.cli.fake_api import FakeApi
 from timewright.cli.cluster import Target
 from timewright.cli.exit_codes import USAGE, CommandError
 from timewright.cli.history import Format, History, history

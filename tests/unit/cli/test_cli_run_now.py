@@ -5,8 +5,8 @@ import json
 from typing import Any
 
 import pytest
-from tests.unit.cli.fake_api import FakeApi, Manifest
 
+from tests.unit.cli.fake_api import FakeApi, Manifest
 from timewright.cli import watching
 from timewright.cli.cluster import Target
 from timewright.cli.exit_codes import CLUSTER_FAILED, RUN_FAILED, SUCCEEDED, TIMED_OUT, USAGE, CommandError

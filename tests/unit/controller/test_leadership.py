@@ -12,8 +12,8 @@ from typing import Any, cast
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.unit.controller.virtual_time import now, run
 
+from tests.unit.controller.virtual_time import now, run
 from timewright.controller.api import Api, ApiError, Resource
 from timewright.controller.leadership import LEASE_SECONDS, RETRY_SECONDS, LeadershipLost, Lease
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.controller.cluster import NAMESPACE, NOON, Cluster, Killed, Replica, merged
 
+from tests.unit.controller.cluster import NAMESPACE, NOON, Cluster, Killed, Replica, merged
 from timewright.controller.api import CRON_JOBS, EVENTS, JOBS, PODS, SCHEDULED_TASKS, TASK_RUNS, ApiError
 from timewright.controller.reconcile import difference, reconcile
 from timewright.controller.store import TaskKey

@@ -11,8 +11,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.controller.virtual_time import now, run
 
+from tests.unit.controller.virtual_time import now, run
 from timewright.controller.work_queue import LONGEST_BACKOFF_SECONDS, WorkQueue
 
 Work = Callable[[str], Awaitable[float | None]]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.decisions.seen import NOON, at, done_job, finished_run, job, run
 
+from tests.unit.decisions.seen import NOON, at, done_job, finished_run, job, run
 from timewright.decisions.manual import Refuse, Start, admit, resolve_parameters
 from timewright.decisions.observed import ObservedJob, ObservedRun
 from timewright.resources.kinds import Parameter

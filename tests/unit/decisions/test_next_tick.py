@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.decisions.seen import NOON, at
 
+from tests.unit.decisions.seen import NOON, at
 from timewright.decisions.next_tick import next_native_ticks
 from timewright.timetable import Dialect, Schedule, parse
 

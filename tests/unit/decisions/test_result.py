@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.decisions.seen import NOON, at, container, done_job, failed_job, job, pod, reported, run
 
+from tests.unit.decisions.seen import NOON, at, container, done_job, failed_job, job, pod, reported, run
 from timewright.decisions import run_status
 from timewright.decisions.observed import ObservedContainer, ObservedJob, ObservedPod
 from timewright.decisions.result import (

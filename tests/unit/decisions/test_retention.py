@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.decisions.seen import NOON, at, done_job, failed_job, finished_run, job, run
 
+from tests.unit.decisions.seen import NOON, at, done_job, failed_job, finished_run, job, run
 from timewright.decisions.observed import ObservedJob, ObservedRun
 from timewright.decisions.retention import expired_jobs, expired_runs, next_expiry
 from timewright.resources.scheduled_task import ScheduledTaskSpec

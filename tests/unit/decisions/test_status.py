@@ -9,8 +9,8 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.unit.decisions.seen import NOON, at, done_job, failed_job, finished_run, job, run
 
+from tests.unit.decisions.seen import NOON, at, done_job, failed_job, finished_run, job, run
 from timewright.decisions import run_status
 from timewright.decisions.acceptance import Accepted, Refused, accept
 from timewright.decisions.observed import ObservedJob, ObservedRun

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.desired.fixtures import COMMAND, HTTP, IN_IMAGE, JOB, KINDS, RUNNER, accepted, container_of, cron_job
 
+from tests.unit.desired.fixtures import COMMAND, HTTP, IN_IMAGE, JOB, KINDS, RUNNER, accepted, container_of, cron_job
 from timewright.decisions.acceptance import Accepted, accept
 from timewright.desired.cron_job import KEPT_UNTIL_RECORDED, build_cron_job, digest, time_to_live
 

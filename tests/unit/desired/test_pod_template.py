@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tests.unit.desired.fixtures import (
     APP,
     COMMAND,
@@ -22,7 +23,6 @@ from tests.unit.desired.fixtures import (
     variables_of,
 )
 from tests.unit.desired.kubelet import expanded
-
 from timewright.desired.overlay import overlaid
 from timewright.resources.definition import secret_variable
 from timewright.resources.scheduled_task import ScheduledTaskSpec

@@ -8,7 +8,6 @@ from typing import Any
 
 from tests.unit.desired.fixtures import COMMAND, IN_IMAGE, JOB, cron_job, variables_of
 from tests.unit.desired.kubelet import expanded
-
 from timewright.desired.manual_job import build_manual_job
 from timewright.desired.names import manual_job_name
 from timewright.desired.task_run import build_task_run

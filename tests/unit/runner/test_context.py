@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.unit.runner.harness import manifest
 
+from tests.unit.runner.harness import manifest
 from timewright.resources.definition import secret_variable
 from timewright.runner.context import RunContext, expand, run_context
 from timewright.runner.definition import DefinitionError, parse_definition

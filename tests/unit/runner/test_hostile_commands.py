@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.unit.runner.harness import (
     GRACE_SECONDS,
     PATIENCE_SECONDS,
@@ -20,7 +21,6 @@ from tests.unit.runner.harness import (
     shell,
     start,
 )
-
 from timewright.resources.vocabulary import Outcome
 from timewright.runner.process_tree import processes
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.runner.harness import PATIENCE_SECONDS, Finished, run
 
+from tests.unit.runner.harness import PATIENCE_SECONDS, Finished, run
 from timewright.resources.definition import secret_variable
 from timewright.resources.vocabulary import Outcome
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.runner.harness import PATIENCE_SECONDS, alive, call, run
 
+from tests.unit.runner.harness import PATIENCE_SECONDS, alive, call, run
 from timewright.resources.vocabulary import Outcome
 
 

@@ -8,9 +8,9 @@ from random import Random
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
 from tests.oracle.random_cases import random_expression
 from tests.unit.timetable.helpers import utc
-
 from timewright.timetable import DaylightSaving, Dialect, Gap, Overlap, Schedule, ScheduleError, parse
 from timewright.timetable.calendars import Dates, Excluded
 from timewright.timetable.compiling import compile_schedule

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 import pytest
-from tests.unit.timetable.helpers import ticks_after, utc
 
+from tests.unit.timetable.helpers import ticks_after, utc
 from timewright.timetable import parse
 
 START = utc("2026-01-15T10:11:12")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.timetable.helpers import first_ticks, local_ticks, utc
 
+from tests.unit.timetable.helpers import first_ticks, local_ticks, utc
 from timewright.timetable import DaylightSaving, Gap, Overlap, parse
 
 LOS_ANGELES = "America/Los_Angeles"

@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.unit.timetable.helpers import utc
 
+from tests.unit.timetable.helpers import utc
 from timewright.cli import schedule_explain
 from timewright.timetable import DaylightSaving, Gap, Overlap, parse
 from timewright.timetable.calendars import Dates, Excluded

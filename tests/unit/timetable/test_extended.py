@@ -3,8 +3,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
-from tests.unit.timetable.helpers import first_ticks, utc
 
+from tests.unit.timetable.helpers import first_ticks, utc
 from timewright.timetable import NeverFiresError, ScheduleError, parse
 
 

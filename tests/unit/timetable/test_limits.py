@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 import pytest
-from tests.unit.timetable.helpers import first_ticks, local_ticks, utc
 
+from tests.unit.timetable.helpers import first_ticks, local_ticks, utc
 from timewright.timetable import NeverFiresError, Schedule, ScheduleError, parse
 from timewright.timetable.calendars import Dates, Events, Excluded, Holidays
 from timewright.timetable.icalendar_documents import read_calendar

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.timetable.helpers import first_ticks, utc
 
+from tests.unit.timetable.helpers import first_ticks, utc
 from timewright.timetable import Dialect, NeverFiresError, ScheduleError, UnknownTimeZoneError, parse
 
 

@@ -9,9 +9,9 @@ from random import Random
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
 from tests.oracle.random_cases import FAMILIAR, random_expression
 from tests.unit.timetable.helpers import ticks_after
-
 from timewright.timetable import DaylightSaving, Gap, Overlap, Schedule, ScheduleError, parse
 
 # Zones whose changes are of one hour at night: there the ticks do not depend on where a walk begins.

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
+
 from tests.oracle.random_cases import FAMILIAR, PECULIAR
 from tests.oracle.robfig import zone_data
-
 from timewright.timetable.zones import load_zone
 
 FROM, TO = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (1900, 2037))
