@@ -202,7 +202,7 @@ async def through_operator(api: Api, number: int) -> dict[str, float]:
             )
             return applied >= number and await count(api, CRON_JOBS) == number
 
-        await until(exist, every=0.05)
+        await until(exist, every=0.2)
         exist_after = time.monotonic() - begin
 
         async def told() -> bool:
