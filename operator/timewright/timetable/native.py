@@ -120,10 +120,7 @@ def _unknown_descriptor(expression: str) -> ScheduleError:
 def _wrong_number_of_fields(expression: str, words: list[str]) -> ScheduleError:
     remedy = "write minute, hour, day of month, month and day of week, such as 30 2 * * *"
     if len(words) in (6, 7):
-        remedy = (
-            "a CronJob has no seconds and no years: write minute, hour, day of month, month and day of week, "
-            "or use mode: Daemon"
-        )
+        remedy = "a CronJob has no seconds and no years: write minute, hour, day of month, month and day of week"
     return ScheduleError(
         f"expected 5 fields, found {len(words)}", remedy=remedy, expression=expression, field="schedule"
     )

@@ -103,7 +103,7 @@ def test_a_wrong_number_of_fields(expression: str) -> None:
 
 @pytest.mark.parametrize("expression", ["* * * * * *", "0 0 0 1 1 ? 2027"])
 def test_the_native_dialect_has_no_seconds_and_no_years(expression: str) -> None:
-    with pytest.raises(ScheduleError, match="mode: Daemon"):
+    with pytest.raises(ScheduleError, match="no seconds and no years"):
         parse(expression, dialect=Dialect.NATIVE)
 
 
