@@ -4,9 +4,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 
+import hypothesis
 import pytest
 
 from tests.cluster import Cluster, Options, host, images
+
+# How long an example takes says more about the machine's other guests than about the code.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 # What a test needs follows from the fixtures it uses, so nobody has to remember the marker.
 _MARKERS = {"control_plane": "cluster", "node": "kubelet"}
