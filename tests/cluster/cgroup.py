@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from tests.cluster.errors import ClusterError
+
 MOUNT = Path("/sys/fs/cgroup")
 
 
@@ -16,6 +18,8 @@ class ControlGroup:
     def __init__(self, name: str) -> None:
         self.name = name
         self._roots = [hierarchy / name for hierarchy in _hierarchies()]
+        if not self._roots:
+            raise ClusterError(f"there are no control groups at {MOUNT} that may be written to")
         # One hierarchy is enough to know a process by. The kubelet moves pods' processes in all of them.
         self._census = next((root for root in self._roots if root.parent.name == "pids"), self._roots[0])
 
