@@ -28,6 +28,7 @@ class LogFollower:
         self._api = api
         self._namespace = namespace
         self._out = out
+        self._job_name = ""
         self._selector = ""
         self._watching: asyncio.Task[None] | None = None
         self._logs: dict[str, asyncio.Task[None]] = {}
@@ -37,17 +38,21 @@ class LogFollower:
         """Begin; later calls change nothing."""
         if self._watching is None:
             self._selector = f"{JOB_NAME_LABEL}={job_name}"
-            self._watching = asyncio.ensure_future(self._watch(job_name))
+            self._job_name = job_name
+            self._watching = asyncio.ensure_future(self._watch())
 
     async def finish(self) -> None:
         """Show what is left of the logs of a run that has ended."""
         if self._watching is None:
             return
         # The Pods may have ended faster than the watch told of them.
-        with contextlib.suppress(ApiError, OSError):
-            async for pods in self._api.list_all(PODS, self._namespace, self._selector):
-                for pod in pods:
-                    self._look_at(pod)
+        with contextlib.suppress(OSError):
+            try:
+                async for pods in self._api.list_all(PODS, self._namespace, self._selector):
+                    for pod in pods:
+                        self._look_at(pod)
+            except ApiError as error:
+                self._no_logs(error)
         if self._logs:
             await asyncio.wait(self._logs.values(), timeout=_FINISH_SECONDS)
 
@@ -57,14 +62,17 @@ class LogFollower:
             if task is not None:
                 task.cancel()
 
-    async def _watch(self, job_name: str) -> None:
+    async def _watch(self) -> None:
         selector = {"labelSelector": self._selector}
         try:
             async for change in changes(self._api, PODS, self._namespace, selector):
                 if not change.deleted:
                     self._look_at(change.manifest)
         except ApiError as error:
-            self._remark(f"no logs: the Pods of Job {job_name} cannot be watched: {error.message}")
+            self._no_logs(error)
+
+    def _no_logs(self, error: ApiError) -> None:
+        self._remark(f"no logs: the Pods of Job {self._job_name} cannot be watched: {error.message}")
 
     def _look_at(self, pod: Manifest) -> None:
         name, container = pod["metadata"]["name"], container_of(pod)
