@@ -141,6 +141,10 @@ def _secrets(definition: Definition, environ: Mapping[str, str]) -> dict[str, st
     return found
 
 
+_NO_SECRETS = ("TIMEWRIGHT_", "KUBERNETES_")
+"""How the names of variables begin that we or the kubelet set."""
+
+
 def _expanded_secrets(definition: Definition, environment: Mapping[str, str]) -> list[str]:
     """Return values that `$(NAME)` puts into the URL or a header and that may well be secret.
 
@@ -150,7 +154,7 @@ def _expanded_secrets(definition: Definition, environment: Mapping[str, str]) ->
         return []
     texts = [definition.work.url, *(header.value or "" for header in definition.work.headers)]
     used = {match[1] for text in texts for match in _REFERENCE.finditer(text) if match[1]}
-    values = (environment.get(name, "") for name in used if not name.startswith("TIMEWRIGHT_"))
+    values = (environment.get(name, "") for name in used if not name.startswith(_NO_SECRETS))
     return [value for value in values if len(value) >= SHORTEST_EXPANDED_SECRET]
 
 
