@@ -161,6 +161,8 @@ async def prepare(api: Api) -> None:
         return True
 
     await until(served)
+    # New definitions keep the API server busy with its own description for a while, which is no part of this.
+    await asyncio.sleep(15)
     await empty(api)
 
 
