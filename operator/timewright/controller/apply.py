@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from timewright.controller.api import CRON_JOBS, ApiError
-from timewright.controller.context import Refusal, Sync
+from timewright.controller.context import Applied, Refusal, Sync
 from timewright.decisions.acceptance import Accepted, Refused
 from timewright.decisions.observed import ObservedCronJob
 from timewright.desired import names
@@ -67,8 +67,7 @@ async def apply_cron_job(sync: Sync) -> NotReady | None:
         sync.operator.store.cron_jobs.revise(sync.key, replace(fresh, last_schedule_time=found.last_schedule_time))
     applied = CronJobStatus(name=name, generation=answer["metadata"]["generation"])
     sync.status = sync.status.model_copy(update={"cron_job": applied})
-    sync.operator.applied[sync.task.uid] = applied
-    sync.has_applied = True
+    sync.operator.applied[sync.task.uid] = Applied(applied, sync.task.generation, sync.now)
     return None
 
 

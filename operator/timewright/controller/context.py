@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from timewright.controller.api import Api
 from timewright.controller.configuration import Configuration
 from timewright.controller.store import Store, TaskKey, TaskRecord
 from timewright.decisions.acceptance import Accepted, Refused
 from timewright.resources.scheduled_task import CronJobStatus, ScheduledTaskStatus
+
+STATUS_WAITS = timedelta(seconds=10)
+"""How long a status may wait for schedules that wait to be applied."""
 
 
 def utc_now() -> datetime:
@@ -28,10 +31,15 @@ class Operator:
     clock: Callable[[], datetime] = utc_now
     refused: dict[str, Refusal] = field(default_factory=dict)
     """By the UID of a task: the manifest that the API server refused, so that it is not sent over and over."""
-    applied: dict[str, CronJobStatus] = field(default_factory=dict)
+    applied: dict[str, Applied] = field(default_factory=dict)
     """By the UID of a task: what was applied and is not in the task's status yet."""
-    busy: Callable[[], bool] = lambda: False
-    """Whether so much waits that statuses had better wait too."""
+    waiting: Callable[[], int] = lambda: 0
+    """How many tasks wait to be reconciled."""
+
+    def may_wait(self, applied: Applied) -> bool:
+        """Tell whether so many tasks wait to be applied that a status had better wait too, for a few seconds."""
+        others = self.waiting() - len(self.applied)
+        return others > self.configuration.workers and self.clock() - applied.at < STATUS_WAITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,16 @@ class Refusal:
     message: str
     until: datetime
     """When it is worth another try: the API server may have learnt new fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A CronJob that was applied."""
+
+    cron_job: CronJobStatus
+    generation: int
+    """The generation of the task that it was made from."""
+    at: datetime
 
 
 @dataclass(slots=True)
@@ -55,8 +73,6 @@ class Sync:
     verdict: Accepted | Refused
     status: ScheduledTaskStatus
     """The status as it will be written; steps replace it."""
-    has_applied: bool = False
-    """Whether this reconciliation has applied the CronJob."""
     wake_after: float | None = None
     """Seconds after which the task wants to be looked at again, whatever happens."""
 

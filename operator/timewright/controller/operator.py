@@ -50,7 +50,7 @@ class Process:
         metrics.register_tasks(self.store.last_successes)
         metrics.queue_depth.set_function(lambda: len(self.queue))
         async with await connect() as api, serve(self.configuration.metrics_port, self.primed.is_set):
-            operator = Operator(api, self.store, self.configuration, busy=self._busy)
+            operator = Operator(api, self.store, self.configuration, waiting=lambda: len(self.queue))
             lease = Lease(
                 api,
                 namespace=self.configuration.operator_namespace,
@@ -123,9 +123,6 @@ class Process:
                 metrics.reconcile_seconds.observe(time.monotonic() - begin)
 
         await self.queue.run(self.configuration.workers, timed)
-
-    def _busy(self) -> bool:
-        return len(self.queue) > self.configuration.workers
 
     def _alive(self) -> dict[str, Any]:
         return {"tasks": len(self.store.tasks), "queue": len(self.queue)}

@@ -37,6 +37,9 @@ from timewright.timetable import Dialect, ScheduleError, parse
 TICKS_TOLD = 5
 """How many of the next ticks a status lists."""
 
+TOLD_LATER_SECONDS = 1.0
+"""When to look again at a task that was applied and whose status had to wait."""
+
 AFTER_TICK_SECONDS = 5.0
 """How long after a tick a task is looked at again, in case no Job of the tick shows up to wake it."""
 
@@ -54,15 +57,20 @@ async def reconcile(operator: Operator, key: TaskKey) -> float | None:
             operator.applied.pop(task.uid, None)
         return await refuse_orphans(operator, key)
 
+    applied = operator.applied.get(task.uid)
+    if applied is not None and applied.generation == task.generation and operator.may_wait(applied):
+        return TOLD_LATER_SECONDS
+
     raw_spec, raw_status = task.parts()
     status = read_status(raw_status)
-    if task.uid in operator.applied:
-        status = status.model_copy(update={"cron_job": operator.applied[task.uid]})
+    if applied is not None:
+        status = status.model_copy(update={"cron_job": applied.cron_job})
     sync = Sync(operator, key, task, operator.clock(), accept(raw_spec), status)
 
     not_ready = await apply_cron_job(sync)
-    if sync.has_applied and operator.busy():
-        return 0.0  # schedules come first: what can be told about this one is told after those that wait
+    applied = operator.applied.get(task.uid)
+    if applied is not None and operator.may_wait(applied):
+        return TOLD_LATER_SECONDS  # schedules come first: what can be told of this one is told after those that wait
     await record_runs(sync)
     await start_manual_runs(sync)
     summarize(sync, not_ready)
