@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.cluster import cache, image_store
-from tests.cluster.command import run
+from tests.cluster.command import CommandError, run
 from tests.cluster.components import PAUSE_IMAGE
 from tests.cluster.image_store import Image
 from tests.cluster.progress import Progress
@@ -55,7 +55,7 @@ def tiny() -> Image:
 
     def make(folder: Path, progress: Progress) -> None:
         # Unpacked and not installed, since on the host it would displace a busybox that is there already.
-        run(["apt-get", "download", "busybox-static"], cwd=folder)
+        _download("busybox-static", folder)
         (package,) = folder.glob("busybox-static_*.deb")
         run(["dpkg-deb", "--extract", package, folder / "package"])
         (busybox,) = (folder / "package").rglob("bin/busybox")
@@ -111,6 +111,16 @@ def _bootstrap(folder: Path, progress: Progress) -> None:
         progress.at("packing")
         run(["tar", "--create", "--numeric-owner", "--file", folder / "rootfs.tar", "--directory", tree, "."])
     (folder / "Dockerfile").write_text('FROM scratch\nADD rootfs.tar /\nENV LANG="C.UTF-8"\nCMD ["python3"]\n')
+
+
+def _download(package: str, folder: Path) -> None:
+    command = ["apt-get", "download", package]
+    try:
+        run(command, cwd=folder)
+    except CommandError:
+        # What apt knows of its sources may be outdated, or nothing at all on a new machine.
+        run(["apt-get", "update"])
+        run(command, cwd=folder)
 
 
 def _mirror() -> list[str]:
