@@ -1,13 +1,11 @@
 """The host's settings of pip, in a form that a container build can use."""
 
-import ast
-import sys
+import configparser
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from tests.cluster.command import run
 
 
 @contextmanager
@@ -16,7 +14,8 @@ def as_files() -> Iterator[dict[Path, Path]]:
     settings = _settings()
     with tempfile.TemporaryDirectory(prefix="timewright-pip-") as folder:
         configuration = Path(folder) / "pip.conf"
-        lines = (f"{key} = {value}" for key, value in settings.items())
+        # A value of several lines goes on where the next one is indented.
+        lines = (f"{key} = {value}".replace("\n", "\n    ") for key, value in settings.items())
         configuration.write_text("\n".join(["[global]", *lines, ""]))
         configuration.chmod(0o644)
         named = (Path(word) for value in settings.values() for word in value.split() if word.startswith("/"))
@@ -24,12 +23,25 @@ def as_files() -> Iterator[dict[Path, Path]]:
 
 
 def _settings() -> dict[str, str]:
-    """What pip itself takes from files and PIP_* variables; later lines of its list win, variables come last."""
-    settings: dict[str, dict[str, str]] = {"files": {}, "variables": {}}
-    for line in run([sys.executable, "-m", "pip", "config", "list"]).splitlines():
-        name, _, value = line.partition("=")
-        section, _, key = name.rpartition(".")
-        if section in ("global", "install", ":env:"):
-            origin = "variables" if section == ":env:" else "files"
-            settings[origin][key] = str(ast.literal_eval(value))
-    return settings["files"] | settings["variables"]
+    """What pip takes from its files and variables; variables win. Read here, since the host may lack pip."""
+    parser = configparser.RawConfigParser()
+    home = Path.home()
+    parser.read(
+        [
+            "/etc/xdg/pip/pip.conf",
+            "/etc/pip.conf",
+            home / ".pip" / "pip.conf",
+            home / ".config" / "pip" / "pip.conf",
+            os.environ.get("PIP_CONFIG_FILE", os.devnull),
+        ]
+    )
+    settings = {
+        key: value
+        for section in ("global", "install")
+        if parser.has_section(section)
+        for key, value in parser[section].items()
+    }
+    variables = {name.removeprefix("PIP_"): value for name, value in os.environ.items() if name.startswith("PIP_")}
+    return settings | {
+        name.lower().replace("_", "-"): value for name, value in variables.items() if name != "CONFIG_FILE" and value
+    }
