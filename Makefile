@@ -60,7 +60,7 @@ test-oracle: setup ## Against the cron library inside Kubernetes (Go); its seed 
 
 .PHONY: bench-timetable
 bench-timetable: setup ## How fast the next tick is found, beside croniter, cronsim and robfig/cron (Go)
-	@$(VENV)/python benchmarks/timetable.py $(ARGS)
+	@PYTHONPATH=. $(VENV)/python benchmarks/timetable.py $(ARGS)
 
 .PHONY: crds
 crds: setup ## Write crds/ from the models
