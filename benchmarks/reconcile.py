@@ -149,9 +149,9 @@ def memory_and_cpu(pid: int) -> tuple[float, float, float]:
 async def prepare(api: Api) -> None:
     for body in custom_resource_definitions().values():
         body["metadata"]["namespace"] = None
-        await api.apply(DEFINITIONS, body, force=True)
+        await api.apply(DEFINITIONS, body)
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "namespace": None}}
-    await api.apply(NAMESPACES, namespace, force=True)
+    await api.apply(NAMESPACES, namespace)
 
     async def served() -> bool:
         try:

@@ -139,14 +139,14 @@ class Api:
         namespace = body["metadata"]["namespace"]
         return await self._request("POST", resource, resource.path(namespace), query=query, body=body)
 
-    async def apply(self, resource: Resource, body: Manifest, *, force: bool) -> Manifest:
+    async def apply(self, resource: Resource, body: Manifest) -> Manifest:
         """Create or change an object by server-side apply; a field that the API does not know is an error.
 
-        Without `force`, fields that somebody else has set otherwise are a conflict. Returns what was applied, with the
-        metadata that the API server gave it; what others have set is not in it.
+        Fields that somebody else has set otherwise are taken over. Returns what was applied, with the metadata that the
+        API server gave it; what others have set is not in it.
         """
         metadata = body["metadata"]
-        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "force": str(force).lower()}
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "force": "true"}
         path = resource.path(metadata["namespace"], metadata["name"])
         answer = await self._request(
             "PATCH", resource, path, query=query, body=body, content_type=_APPLY_PATCH, accept=_METADATA
@@ -160,7 +160,7 @@ class Api:
         was ever written has version 1.
         """
         metadata = {**body["metadata"], "resourceVersion": "1"}
-        return await self.apply(resource, {**body, "metadata": metadata}, force=True)
+        return await self.apply(resource, {**body, "metadata": metadata})
 
     async def merge_patch_status(self, resource: Resource, namespace: str, name: str, body: Manifest) -> Manifest:
         """Change an object's status by a JSON merge patch; return no more than the object's metadata."""

@@ -105,7 +105,7 @@ async def _apply(sync: Sync, manifest: dict[str, Any], *, known: bool) -> dict[s
         owners = live["metadata"].get("ownerReferences") or []
         if not any(owner.get("controller") and owner["uid"] == sync.task.uid for owner in owners):
             return None
-    return await api.apply(CRON_JOBS, manifest, force=True)
+    return await api.apply(CRON_JOBS, manifest)
 
 
 def _explain(sync: Sync, manifest: dict[str, Any], digest: str, error: ApiError) -> NotReady | None:

@@ -143,7 +143,7 @@ async def _adopt(sync: Sync, run: ObservedRun) -> ObservedRun:
             "ownerReferences": [names.owned_by_task(sync.task.name, sync.task.uid)],
         },
     }
-    answer = await sync.operator.api.apply(TASK_RUNS, body, force=True)
+    answer = await sync.operator.api.apply(TASK_RUNS, body)
     version = answer["metadata"]["resourceVersion"]
     adopted = replace(run, owner_uid=sync.task.uid, labelled=True, resource_version=version)
     sync.operator.store.runs.revise(sync.key, adopted)

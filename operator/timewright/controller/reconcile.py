@@ -145,6 +145,7 @@ async def write_status(sync: Sync, raw_status: dict[str, Any]) -> None:
         answer = await operator.api.merge_patch_status(SCHEDULED_TASKS, sync.key.namespace, task.name, body)
     except ApiError as error:
         if error.not_found:
+            operator.applied.pop(task.uid, None)
             return
         raise
     operator.applied.pop(task.uid, None)

@@ -17,6 +17,7 @@ from timewright.decisions.result import Obstacle, Result, obstacle_of, result_of
 from timewright.desired import names
 from timewright.desired.task_run import build_task_run
 from timewright.resources.definition import nominal_time_from_job_name
+from timewright.resources.scheduled_task import ScheduledTaskSpec
 from timewright.resources.task_run import TaskRunStatus
 from timewright.resources.vocabulary import ConcurrencyPolicy, Outcome, Reason, Trigger
 
@@ -24,8 +25,6 @@ logger = logging.getLogger(__name__)
 
 START_GRACE = timedelta(seconds=5)
 """How long a Job may take to have a running Pod before the Pod is asked what keeps it."""
-
-DEFAULT_PULL_DEADLINE_SECONDS = 120
 
 NAME_TAKEN_SECONDS = 30.0
 """When to try again to record a run whose name a TaskRun of somebody else's has."""
@@ -109,7 +108,7 @@ async def _follow(sync: Sync, run: ObservedRun, job: ObservedJob) -> None:
     elif job.deleted or job.deleting:
         await finish_run(sync, run, job, _cancelled(sync, job))
     else:
-        obstacle = await _find_obstacle(sync, job)
+        obstacle = await _find_obstacle(sync, run, job)
         await write_run_status(sync, run, run_status.running(run, job, obstacle))
 
 
@@ -188,7 +187,7 @@ async def write_run_status(sync: Sync, run: ObservedRun, status: TaskRunStatus) 
     return True
 
 
-async def _find_obstacle(sync: Sync, job: ObservedJob) -> Obstacle | None:
+async def _find_obstacle(sync: Sync, run: ObservedRun, job: ObservedJob) -> Obstacle | None:
     """Ask the Pods of a Job that does not get going what keeps them, and give up on an image that cannot be had."""
     if job.ready or job.suspended or job.start_time is None:
         return None
@@ -197,31 +196,30 @@ async def _find_obstacle(sync: Sync, job: ObservedJob) -> Obstacle | None:
         sync.wake_in((START_GRACE - waited).total_seconds() + 0.5)
         return None
     sync.wake_in(min(max(waited.total_seconds() / 2, 5.0), 60.0))
-    obstacle = obstacle_of(await _pods(sync, job)) or _recorded_obstacle(sync, job)
+    obstacle = obstacle_of(await _pods(sync, job)) or _recorded_obstacle(run)
     if obstacle is not None and obstacle.reason == Reason.IMAGE_PULL_FAILED.value:
-        await _give_up_pulling(sync, job, obstacle, waited)
+        await _give_up_pulling(sync, run, job, obstacle, waited)
     return obstacle
 
 
-def _recorded_obstacle(sync: Sync, job: ObservedJob) -> Obstacle | None:
+def _recorded_obstacle(run: ObservedRun) -> Obstacle | None:
     """Return the pull failure on record: the Pod may be gone already, while its Job has still to end."""
-    run = sync.operator.store.runs.find(sync.key, job.task_run_name)
-    if run is None or run.status.get("reason") != Reason.IMAGE_PULL_FAILED.value:
+    if run.status.get("reason") != Reason.IMAGE_PULL_FAILED.value:
         return None
     return Obstacle(Reason.IMAGE_PULL_FAILED.value, run.status.get("message") or "", hopeless=False)
 
 
-async def _give_up_pulling(sync: Sync, job: ObservedJob, obstacle: Obstacle, waited: timedelta) -> None:
+async def _give_up_pulling(
+    sync: Sync, run: ObservedRun, job: ObservedJob, obstacle: Obstacle, waited: timedelta
+) -> None:
     """Have the Job controller end a Job whose image cannot be pulled, once its deadline is over."""
-    spec = sync.verdict.spec
-    deadline = spec.image_pull_deadline_seconds if spec else DEFAULT_PULL_DEADLINE_SECONDS
+    deadline = (sync.verdict.spec or ScheduledTaskSpec()).image_pull_deadline_seconds
     if deadline == 0:
         return
     if not obstacle.hopeless and waited.total_seconds() < deadline:
         sync.wake_in(deadline - waited.total_seconds() + 0.5)
         return
-    run = sync.operator.store.runs.find(sync.key, job.task_run_name)
-    if run is None or run.status.get("reason") != Reason.IMAGE_PULL_FAILED.value:
+    if run.status.get("reason") != Reason.IMAGE_PULL_FAILED.value:
         sync.wake_in(0.5)  # its reason has to be on record first, or the Job's end would look like a time-out
         return
     seconds = max(1, int(waited.total_seconds()))

@@ -182,7 +182,7 @@ class FakeApi:
         metadata = body["metadata"]
         if (resource.plural, metadata["namespace"], metadata["name"]) in self._cluster.objects:
             return await self._answer("apply", resource, self._conflict)
-        return await self.apply(resource, body, force=True)
+        return await self.apply(resource, body)
 
     def _conflict(self) -> Manifest:
         raise ApiError(409, "Conflict", "the object has been modified")
@@ -190,7 +190,7 @@ class FakeApi:
     async def merge_patch_status(self, resource: Resource, namespace: str, name: str, body: Manifest) -> Manifest:
         return await self.merge_patch(resource, namespace, name, body, "status")
 
-    async def apply(self, resource: Resource, body: Manifest, *, force: bool) -> Manifest:
+    async def apply(self, resource: Resource, body: Manifest) -> Manifest:
         def applied() -> Manifest:
             cluster, metadata = self._cluster, body["metadata"]
             stored = cluster.objects.get((resource.plural, metadata["namespace"], metadata["name"]))
