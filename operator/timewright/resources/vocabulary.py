@@ -9,14 +9,37 @@ class Mode(StrEnum):
     """What turns ticks into runs."""
 
     CRON_JOB = "CronJob"
+    DAEMON = "Daemon"
 
 
 class ConcurrencyPolicy(StrEnum):
-    """What happens to a tick while an earlier run is active. The words and meanings are `batch/v1` CronJob's."""
+    """What happens to a tick while an earlier run is active. The first three are those of `batch/v1` CronJob."""
 
     ALLOW = "Allow"
     FORBID = "Forbid"
     REPLACE = "Replace"
+    QUEUE = "Queue"
+    """The tick waits for its turn."""
+
+
+class MissedRunsPolicy(StrEnum):
+    """What becomes of ticks that were not decided in time."""
+
+    SKIP = "Skip"
+    """They are recorded as Missed."""
+    LATEST = "Latest"
+    """The latest of them runs, the others are Missed. This is what `batch/v1` CronJob does."""
+    ALL = "All"
+    """All of them run, oldest first, within limits of number and age."""
+
+
+class OnLost(StrEnum):
+    """What becomes of a run of which nobody can tell how it ended, since whoever ran it is gone."""
+
+    RECORD = "Record"
+    """It is recorded as Lost."""
+    RERUN = "Rerun"
+    """It starts again, under the same nominal time. Only for tasks that may run twice."""
 
 
 class Trigger(StrEnum):
@@ -24,6 +47,7 @@ class Trigger(StrEnum):
 
     SCHEDULE = "Schedule"
     MANUAL = "Manual"
+    CATCH_UP = "CatchUp"
 
 
 class Phase(StrEnum):
@@ -35,13 +59,17 @@ class Phase(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a run ended."""
+    """How a tick or a run ended."""
 
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     SKIPPED = "Skipped"
+    """A rule kept it from starting."""
+    MISSED = "Missed"
+    """Nobody was there to start it in time."""
     CANCELLED = "Cancelled"
     LOST = "Lost"
+    """Whoever ran it is gone, and nobody can tell how it ended."""
 
 
 class Reason(StrEnum):
@@ -69,9 +97,21 @@ class Reason(StrEnum):
     INVALID_TRIGGER = "InvalidTrigger"
 
     OVERLAP = "Overlap"
+    QUEUE_FULL = "QueueFull"
+    SUSPENDED = "Suspended"
+    CONDITION = "Condition"
+    LOCK_HELD = "LockHeld"
+    UNPROTECTED = "Unprotected"
+
+    DOWNTIME = "Downtime"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    SCHEDULE_CHANGED = "ScheduleChanged"
+
+    OWNER_GONE = "OwnerGone"
     DUPLICATE_KEY = "DuplicateKey"
 
     REPLACED = "Replaced"
     TERMINATED = "Terminated"
+    INTERRUPTED = "Interrupted"
     JOB_DELETED = "JobDeleted"
     JOB_VANISHED = "JobVanished"

@@ -1,0 +1,1 @@
+"""Schedules declared in Python: `Schedule` and the fluent form of its tasks."""

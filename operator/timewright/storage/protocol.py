@@ -1,0 +1,157 @@
+"""The protocol of a store. Whoever schedules speaks to this and knows of no database."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from timewright.resources.vocabulary import Outcome
+from timewright.storage.records import Change, Pause, RunRecord, StoredTask
+
+
+class StoreError(Exception):
+    """The store cannot be used. The text names it, says what happened, and the remedy. It may work again later."""
+
+
+class OwnershipLost(StoreError):  # noqa: N818 - a fact, not a fault
+    """This owner was taken for dead, so what it had claimed may be somebody else's by now."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryQuery:
+    """Which runs to list, the latest first. Empty filters let everything pass; instants are UTC seconds."""
+
+    tasks: Collection[str] = ()
+    outcomes: Collection[Outcome] = ()
+    since: int | None = None
+    until: int | None = None
+    is_open: bool | None = None
+    limit: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How much history to keep: of each task, that many finished runs, none older than `max_age` seconds."""
+
+    succeeded_runs: int = 100
+    other_runs: int = 100
+    max_age: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock, or one place of a semaphore, as it is held now."""
+
+    name: str
+    owner: str
+    holder: str
+    """What the owner holds it for: the id of a run."""
+    token: int
+    """Fencing token: of two holders of one lock the later has the higher number."""
+    acquired_at: int
+    alive: bool
+    """Whether the owner is."""
+
+
+class Store(Protocol):
+    """Remembers what was decided and what became of it.
+
+    A process that claims runs is an *owner*: a token that it must renew. An owner that no longer does is dead: its open
+    runs are told as unproven, its locks are free, and the store refuses whatever it still asks for (`OwnershipLost`).
+    How long that takes is `lease_seconds` at most, and less where a store can see that a process has ended.
+
+    Any method may raise StoreError.
+    """
+
+    shared: bool
+    """Whether other machines see the same store."""
+    lease_seconds: float
+    """How long after its last renewal an owner counts as alive."""
+
+    async def open(self) -> None:
+        """Connect, and bring the schema up to date."""
+        ...
+
+    async def close(self) -> None:
+        """Disconnect. Does not release the owner."""
+        ...
+
+    async def renew(self, owner: str) -> None:
+        """Register the owner, or extend its life. Raises OwnershipLost for one that was taken for dead."""
+        ...
+
+    async def retire(self, owner: str) -> None:
+        """End the owner at once: what it still holds is free, its open runs are unproven."""
+        ...
+
+    async def load(self, tasks: Collection[str]) -> Mapping[str, StoredTask]:
+        """Return what is known of these tasks; of one never seen a StoredTask with version 0."""
+        ...
+
+    async def commit(self, owner: str, changes: Sequence[Change]) -> Sequence[bool]:
+        """Make each change whose version is still that of its task, in one transaction; tell which were made.
+
+        A change increments the version by one, adds the outcomes of its finished runs and `ended` to the counters.
+        """
+        ...
+
+    async def mark_started(self, owner: str, runs: Sequence[RunRecord]) -> None:
+        """Note that claimed runs are running since `started_at`. A courtesy to readers: nothing is decided by it."""
+        ...
+
+    async def finish(self, owner: str, runs: Sequence[RunRecord]) -> Sequence[bool]:
+        """Record the outcomes of the owner's open runs and count them; tell for which that was possible.
+
+        A run that is no longer the owner's, or has an outcome already, is left as it is. Versions do not change.
+        """
+        ...
+
+    async def cancel_requests(self, owner: str) -> Sequence[tuple[str, str]]:
+        """Return task and run id of the owner's open runs whose end somebody asked for."""
+        ...
+
+    async def request_cancel(self, task: str, run_id: str) -> bool:
+        """Ask for the end of an open run, whoever runs it; tell whether there is one."""
+        ...
+
+    async def find(
+        self, task: str, *, run_id: str | None = None, idempotency_key: str | None = None
+    ) -> RunRecord | None:
+        """Return the run of that id, or the first one with that idempotency key."""
+        ...
+
+    async def history(self, query: HistoryQuery) -> Sequence[RunRecord]:
+        """List runs, the one with the latest nominal time first."""
+        ...
+
+    async def prune(self, tasks: Mapping[str, Retention]) -> int:
+        """Remove finished runs beyond what is to be kept; return how many. Counters stay."""
+        ...
+
+    async def set_pause(self, task: str, pause: Pause | None) -> None:
+        """Pause a task, or resume it."""
+        ...
+
+    async def acquire(self, owner: str, name: str, holder: str, places: int = 1) -> Lock | None:
+        """Take a lock, or one of the places of a semaphore; None when all are taken by living owners."""
+        ...
+
+    async def release(self, owner: str, name: str, holder: str) -> bool:
+        """Give back a lock that this owner holds for that; tell whether it did."""
+        ...
+
+    async def locks(self) -> Sequence[Lock]:
+        """List all locks that are held, those of dead owners included."""
+        ...
+
+    async def break_lock(self, name: str, token: int) -> bool:
+        """Free a lock that is held with that token, whoever holds it; its holder learns it when it releases."""
+        ...
+
+    async def abandon(self, task: str, run_id: str) -> bool:
+        """Make an open run unproven although its owner lives, as a person's answer to one that hangs for good.
+
+        The owner can no longer record it; the next decision records it as Lost.
+        """
+        ...

@@ -1,0 +1,87 @@
+"""What stores keep: the record of a run and the state of a task. Instants are whole UTC seconds since 1970."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from timewright.decisions.task_state import OpenPhase, TaskState
+from timewright.resources.vocabulary import Outcome, Trigger
+
+
+@dataclass(slots=True)
+class RunRecord:
+    """One run of a task: open (with a `phase`, without an `outcome`) or finished (the other way round).
+
+    `started_at` and `finished_at` are seconds since 1970 with fractions.
+    """
+
+    task: str
+    """Key of the task in the store."""
+    run_id: str
+    """Unique within the task. That of a tick follows from the tick, so a tick has one record."""
+    scheduled_at: int
+    trigger: Trigger = Trigger.SCHEDULE
+    phase: OpenPhase | None = None
+    outcome: Outcome | None = None
+    reason: str = ""
+    message: str = ""
+    started_at: float | None = None
+    finished_at: float | None = None
+    exit_code: int | None = None
+    output: str = ""
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    """The attempts that failed before the last one, as `resources.task_run.Attempt` manifests."""
+    peak_memory_bytes: int | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    idempotency_key: str | None = None
+    host: str = ""
+    """Name of the machine that claimed it."""
+    cancel_requested: bool = False
+    """Somebody asked for its end (`schedule:interrupt`, or a newer run that replaces it)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A person's request that a task rests. `until` is an instant; without it somebody has to resume the task."""
+
+    reason: str = ""
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTask:
+    """What a store knows of a task. A task never seen has version 0."""
+
+    key: str
+    version: int = 0
+    """Grows with each change; a change names the version that it was decided on."""
+    state: TaskState = TaskState()
+    pause: Pause | None = None
+    counters: Mapping[Outcome, int] = field(default_factory=dict)
+    """How many ticks and runs ended in each way, exact whatever was removed from the history."""
+    last_success_at: int | None = None
+    last_outcome: Outcome | None = None
+    """Outcome of the run that finished last, of those that started."""
+    last_finished_at: int | None = None
+
+
+@dataclass(slots=True)
+class Change:
+    """What one decision changes of one task, made as a whole or not at all."""
+
+    task: str
+    version: int
+    """The version that was decided on; the change is refused when the task has another one by now."""
+    watermark: int | None
+    schedule_id: str | None
+    suspended: bool = False
+    runs: list[RunRecord] = field(default_factory=list)
+    """Runs to add, or to replace where there is one of that id. Open ones except queued ones become the owner's."""
+    forget: list[str] = field(default_factory=list)
+    """Ids of runs that the owner claimed and gives back: they never happened."""
+    cancel: list[str] = field(default_factory=list)
+    """Ids of open runs, whoever runs them, that are to end."""
+    ended: Mapping[Outcome, int] = field(default_factory=dict)
+    """Ticks to count that ended without a record of their own, since there were too many to list."""
