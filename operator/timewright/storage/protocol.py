@@ -129,8 +129,12 @@ class Store(Protocol):
         """Remove finished runs beyond what is to be kept; return how many. Counters stay."""
         ...
 
+    async def unattended(self) -> Collection[str]:
+        """Return the keys of tasks with open runs that nobody runs: queued ones, and those of dead owners."""
+        ...
+
     async def set_pause(self, task: str, pause: Pause | None) -> None:
-        """Pause a task, or resume it."""
+        """Pause a task, or resume it. Increments its version, so that whoever decides learns it."""
         ...
 
     async def acquire(self, owner: str, name: str, holder: str, places: int = 1) -> Lock | None:

@@ -78,9 +78,8 @@ class Change:
     schedule_id: str | None
     suspended: bool = False
     runs: list[RunRecord] = field(default_factory=list)
-    """Runs to add, or to replace where there is one of that id. Open ones except queued ones become the owner's."""
-    forget: list[str] = field(default_factory=list)
-    """Ids of runs that the owner claimed and gives back: they never happened."""
+    """Runs to add. Of one that exists the phase, outcome, reason, message and host change, the rest stays as it is; one
+    that has an outcome stays as it is altogether. Claimed ones become the owner's, queued ones nobody's."""
     cancel: list[str] = field(default_factory=list)
     """Ids of open runs, whoever runs them, that are to end."""
     ended: Mapping[Outcome, int] = field(default_factory=dict)
