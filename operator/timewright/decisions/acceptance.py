@@ -159,7 +159,7 @@ _EXAMPLES = {
 
 def _with_schedule(spec: ScheduledTaskSpec) -> Accepted | Refused:
     try:
-        schedule = parse(spec.effective_schedule, time_zone=spec.time_zone, dialect=Dialect.NATIVE)
+        schedule = parse(spec.expressions[0], time_zone=spec.time_zone, dialect=Dialect.NATIVE)
     except ScheduleError as error:
         if isinstance(error, UnknownTimeZoneError):
             return Refused("InvalidTimeZone", f"spec.timeZone: {error}")

@@ -28,7 +28,7 @@ BACKSTOP_SECONDS = 60
 def build_cron_job(namespace: str, name: str, uid: str, spec: ScheduledTaskSpec, runner: RunnerImage) -> Manifest:
     """Return the CronJob that a task compiles into, as a manifest for server-side apply."""
     body: dict[str, Any] = {
-        "schedule": spec.effective_schedule,
+        "schedule": spec.expressions[0],
         "concurrencyPolicy": spec.concurrency_policy.value,
         "suspend": spec.suspend,
         "successfulJobsHistoryLimit": _raised(spec.successful_jobs_history_limit),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
@@ -53,7 +53,12 @@ def parse_time(text: str) -> datetime:
 
 
 def _instant(value: object) -> object:
-    return parse_time(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return parse_time(value)
+    # YAML may have made a time of it already, which is UTC as well where it has no offset.
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return datetime(value.year, value.month, value.day, tzinfo=UTC) if isinstance(value, date) else value
 
 
 Time = Annotated[

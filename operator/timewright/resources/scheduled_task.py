@@ -9,7 +9,9 @@ from pydantic import BeforeValidator, Field
 from timewright.resources.conditions import Condition
 from timewright.resources.kinds import Application, Command, HttpRequest, Parameter, PythonCall
 from timewright.resources.model import Model, Time, Told, opaque_list, opaque_object, with_rules
-from timewright.resources.vocabulary import ConcurrencyPolicy, Mode, Outcome
+from timewright.resources.run_policies import MissedRunsSpec, RetrySpec
+from timewright.resources.timing import DaylightSavingPolicy, Excluded, Expression, TaskCalendar, WindowText
+from timewright.resources.vocabulary import ConcurrencyPolicy, MissedRunsPolicy, Mode, OnLost, Outcome
 
 KINDS = ("jobTemplate", "command", "http", "python", "app")
 """The fields of the spec that say what to run; exactly one is set."""
@@ -35,8 +37,8 @@ class ScheduledTaskSpec(Model):
     model_config = with_rules(
         (_ONE_KIND, f"set exactly one of {', '.join(KINDS)}: it says what the task runs"),
         (
-            "has(self.schedule) || has(self.app)",
-            "schedule is required; only app may leave it out (it then runs every minute)",
+            "has(self.schedule) ? !has(self.schedules) : has(self.schedules) || has(self.app)",
+            "set exactly one of schedule and schedules; only app may leave out both (it then runs every minute)",
         ),
         (
             f"!has(self.jobTemplate) || ({_NO_POD_FIELDS})",
@@ -49,14 +51,23 @@ class ScheduledTaskSpec(Model):
     mode: Mode = Field(
         default=Mode.CRON_JOB,
         description="What turns ticks into runs. CronJob compiles the schedule into a native CronJob, which fires with "
-        "no help from the operator.",
+        "no help from the operator. Daemon leaves them to a process that keeps running: `timewright schedule:work`.",
     )
     schedule: str | None = Field(
         default=None,
         min_length=1,
         max_length=1024,
         description="When to run, in cron format: five fields, or @hourly, @daily, @every 90m and their like. "
-        "See https://en.wikipedia.org/wiki/Cron. Required, but for app, which runs every minute by default.",
+        "See https://en.wikipedia.org/wiki/Cron. H is a number that the task keeps: `H H * * *` is once a day. "
+        "Seconds, years, L, 15W and MON#2 need mode Daemon wherever native cron cannot say the same. Required unless "
+        "schedules is set, but for app, which runs every minute by default.",
+    )
+    schedules: list[Expression] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        description="Several expressions in place of schedule, taken together: a time that two of them name is one "
+        "tick. More than one needs mode Daemon.",
     )
     time_zone: str | None = Field(
         default=None,
@@ -65,6 +76,27 @@ class ScheduledTaskSpec(Model):
         description="Time zone that the schedule is read in, a name of the IANA database such as Europe/Berlin. "
         "Without it the time zone of the kube-controller-manager process applies, which is UTC on most clusters.",
     )
+    windows: list[WindowText] | None = Field(
+        default=None,
+        max_length=64,
+        description="Times of the week outside of which there are no ticks, such as `between 09:00-17:30 on weekdays` "
+        "or `not between 12:00-13:00`. Mode CronJob takes those that become one native schedule.",
+    )
+    calendars: list[TaskCalendar] | None = Field(
+        default=None, max_length=16, description="Days and hours on which nothing runs. Needs mode Daemon."
+    )
+    excluded: Excluded | None = Field(
+        default=None,
+        description="What becomes of a tick that a calendar closes: Skip leaves it out (the default), PreviousDay and "
+        "NextDay move it to the same local time of the nearest open day before or after.",
+    )
+    daylight_saving: DaylightSavingPolicy | None = Field(
+        default=None,
+        description="What becomes of local times that a change of the clock leaves out or repeats. Without it a "
+        "schedule behaves as in a native CronJob. Mode CronJob takes it where it makes no difference to that.",
+    )
+    start_at: Time | None = Field(default=None, description="The first instant that may be a tick. Needs mode Daemon.")
+    end_at: Time | None = Field(default=None, description="The last instant that may be a tick. Needs mode Daemon.")
     suspend: bool = Field(
         default=False,
         description="Stops further scheduled runs; active ones go on. A suspended task can be run by hand.",
@@ -73,12 +105,52 @@ class ScheduledTaskSpec(Model):
         default=ConcurrencyPolicy.ALLOW,
         json_schema_extra={"enum": [*(policy.value for policy in ConcurrencyPolicy), ""]},
         description="What happens when a tick comes while a run is active: Allow runs them side by side, Forbid skips "
-        "the tick, Replace cancels the active run and starts the new one.",
+        "the tick, Replace cancels the active run and starts the new one, Queue lets the tick wait its turn (needs "
+        "mode Daemon).",
+    )
+    max_concurrent: int | None = Field(
+        default=None,
+        ge=1,
+        le=10000,
+        description="How many runs may be active at once. Default: any number under Allow, otherwise 1. Needs mode "
+        "Daemon.",
+    )
+    max_queued: int | None = Field(
+        default=None,
+        ge=0,
+        le=10000,
+        description="How many ticks may wait under Queue; one that finds no room is skipped. Default: 100.",
     )
     starting_deadline_seconds: int | None = Field(
         default=None,
         ge=0,
         description="How late, in seconds, a run may still start after its tick; later it counts as missed.",
+    )
+    missed_runs: MissedRunsSpec | None = Field(
+        default=None,
+        description="What becomes of ticks that nobody was there for. Mode CronJob knows Latest alone, which is the "
+        "default.",
+    )
+    on_resume: MissedRunsPolicy | None = Field(
+        default=None,
+        description="What becomes of the ticks of a time in which the task was suspended, once it no longer is: Skip "
+        "(the default), Latest or All. Needs mode Daemon.",
+    )
+    on_schedule_change: MissedRunsPolicy | None = Field(
+        default=None,
+        description="What becomes of the ticks that a changed schedule would have had before the change was seen: Skip "
+        "(the default), Latest or All. Needs mode Daemon.",
+    )
+    on_lost: OnLost | None = Field(
+        default=None,
+        description="What becomes of a run whose end nobody can tell: Record (the default) leaves it recorded as Lost, "
+        "Rerun starts it again under the same nominal time, which only suits tasks that may run twice and needs mode "
+        "Daemon.",
+    )
+    retry: RetrySpec | None = Field(
+        default=None,
+        description="Further attempts of a run that failed, within the run and under its nominal time. For http, "
+        "python, and command without image; elsewhere jobTemplate.spec.backoffLimit does the like.",
     )
     successful_jobs_history_limit: int = Field(
         default=3, ge=0, le=2147483647, description="How many succeeded Jobs to keep. Their TaskRuns outlive them."
@@ -138,7 +210,8 @@ class ScheduledTaskSpec(Model):
         default=None,
         ge=1,
         le=2147483,
-        description="Seconds after which a run is ended and recorded as failed with reason TimedOut.",
+        description="Seconds after which a run is ended and recorded as failed with reason TimedOut. Under retry each "
+        "attempt has as long.",
     )
     image_pull_deadline_seconds: int = Field(
         default=120,
@@ -157,9 +230,9 @@ class ScheduledTaskSpec(Model):
     APP_SCHEDULE: ClassVar[str] = "* * * * *"
 
     @property
-    def effective_schedule(self) -> str:
-        """The schedule, with the default of `app` filled in."""
-        return self.schedule or self.APP_SCHEDULE
+    def expressions(self) -> tuple[str, ...]:
+        """The schedules, with the default of `app` filled in."""
+        return tuple(self.schedules or ()) or (self.schedule or self.APP_SCHEDULE,)
 
 
 class ActiveRun(Told):
@@ -175,6 +248,7 @@ class Counters(Told):
     succeeded: int = Field(default=0, ge=0, description="Runs with outcome Succeeded.")
     failed: int = Field(default=0, ge=0, description="Runs with outcome Failed.")
     skipped: int = Field(default=0, ge=0, description="Runs with outcome Skipped.")
+    missed: int = Field(default=0, ge=0, description="Runs with outcome Missed.")
     cancelled: int = Field(default=0, ge=0, description="Runs with outcome Cancelled.")
     lost: int = Field(default=0, ge=0, description="Runs with outcome Lost.")
 

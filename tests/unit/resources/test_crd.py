@@ -159,7 +159,7 @@ def test_a_scheduled_task_has_every_field_of_a_cron_job_with_the_same_defaults()
 def test_an_empty_concurrency_policy_passes_as_it_does_in_a_cron_job() -> None:
     spec = schema_of("scheduledtasks.yaml")["properties"]["spec"]["properties"]
 
-    assert spec["concurrencyPolicy"]["enum"] == ["Allow", "Forbid", "Replace", ""]
+    assert spec["concurrencyPolicy"]["enum"] == ["Allow", "Forbid", "Replace", "Queue", ""]
 
 
 def test_foreign_objects_are_left_to_the_api_that_owns_them() -> None:

@@ -74,8 +74,8 @@ def test_any_other_unknown_concurrency_policy_is_refused(policy: object) -> None
 
 
 def test_app_without_a_schedule_runs_every_minute() -> None:
-    assert ScheduledTaskSpec.model_validate({"app": {"run": ["a"]}}).effective_schedule == "* * * * *"
-    assert ScheduledTaskSpec.model_validate({"schedule": "@daily"}).effective_schedule == "@daily"
+    assert ScheduledTaskSpec.model_validate({"app": {"run": ["a"]}}).expressions == ("* * * * *",)
+    assert ScheduledTaskSpec.model_validate({"schedule": "@daily"}).expressions == ("@daily",)
 
 
 def test_a_task_run_made_by_hand_is_manual_unless_it_says_otherwise() -> None:
@@ -85,7 +85,7 @@ def test_a_task_run_made_by_hand_is_manual_unless_it_says_otherwise() -> None:
 @pytest.mark.parametrize(
     ("model", "status"),
     [
-        (ScheduledTaskStatus, {"activeCount": 1, "counters": {"succeeded": 4, "missed": 2}, "watermark": "x"}),
+        (ScheduledTaskStatus, {"activeCount": 1, "counters": {"succeeded": 4, "postponed": 2}, "watermark": "x"}),
         (TaskRunStatus, {"phase": "Running", "attempts": [{"number": 1, "node": "n"}], "admittedBy": "gate"}),
         (Condition, {**condition("Ready", True, "Applied", "", now=NOON).to_manifest(), "severity": "high"}),
     ],
@@ -104,14 +104,14 @@ def test_a_status_by_a_newer_operator_is_still_read(model: Any, status: dict[str
 
 
 def test_counters_survive_an_outcome_that_is_not_known_yet() -> None:
-    status = ScheduledTaskStatus.model_validate({"counters": {"succeeded": 4, "missed": 2}})
+    status = ScheduledTaskStatus.model_validate({"counters": {"succeeded": 4, "postponed": 2}})
 
     assert status.counters.succeeded == 4
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_a_counter_counts_its_own_outcome_alone(outcome: Outcome) -> None:
-    before = Counters(succeeded=1, failed=2, skipped=3, cancelled=4, lost=5)
+    before = Counters(succeeded=1, failed=2, skipped=3, missed=4, cancelled=5, lost=6)
 
     after = before.plus(outcome)
 
