@@ -14,10 +14,47 @@ from typing import TYPE_CHECKING, Any
 from timewright.timetable.calendars import Events
 from timewright.timetable.errors import ScheduleError
 from timewright.timetable.schedule import second_of
-from timewright.timetable.wallclock import day_of_date
+from timewright.timetable.wallclock import DAY, date_of_day, day_of_date
 
 if TYPE_CHECKING:
     from timewright.timetable.zones import Zone
+
+_ANY_YEAR = 2024
+
+
+class Document:
+    """The closed days and hours of an iCalendar document, in any year: each is worked out when it is asked for."""
+
+    def __init__(self, document: str, zone: Zone, name: str = "iCalendar") -> None:
+        """Take the text of a document, and the zone of times that name none ("floating" times).
+
+        Raises:
+            ScheduleError: when the text is no iCalendar document, or the packages are not installed.
+
+        """
+        self.name = name
+        self._document = document
+        self._zone = zone
+        self._years: dict[int, Events] = {}
+        self._year(_ANY_YEAR)
+
+    def closes(self, day: int) -> bool:
+        """Tell whether a local day is closed as a whole; ``day`` counts from 1970-01-01."""
+        return self._year(date_of_day(day).year).closes(day)
+
+    def closed_hours(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Return the closed stretches shorter than a day that touch ``[start, end)`` (UTC seconds)."""
+        # Which year a stretch belongs to is a matter of local time, at most a day away.
+        first, last = (date_of_day(second // DAY + shift).year for second, shift in ((start, -1), (end, 1)))
+        years = [self._year(year) for year in range(first, last + 1)]
+        return sorted({stretch for year in years for stretch in year.closed_hours(start, end)})
+
+    def _year(self, year: int) -> Events:
+        events = self._years.get(year)
+        if events is None:
+            events = read_calendar(self._document, zone=self._zone, first_year=year, last_year=year, name=self.name)
+            self._years[year] = events
+        return events
 
 
 def read_calendar(document: str, *, zone: Zone, first_year: int, last_year: int, name: str = "iCalendar") -> Events:
