@@ -1,88 +1,121 @@
-"""What becomes of the ticks of a task, given what is recorded of it and what time it is?"""
+"""What becomes of the ticks of a task, given what is recorded of it and what time it is?
+
+- Ticks count from a *baseline*: a task seen for the first time, or with another schedule, starts with a tick exactly at
+  `now`; older ones are not its. `undecided` tells which ticks found late may still start.
+- `overlap` tells what happens beside runs that are active.
+- A clock that was put back repeats nothing: ticks up to the watermark stay decided. One that was put forward is a time
+  in which nobody was there.
+- While a task is suspended, ticks that wait go on waiting (until their starting deadline), a run by hand that waits
+  starts when there is room, and a run that is lost is not run again. What is active goes on.
+- A starting deadline is for ticks: a run by hand waits for as long as it takes.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from timewright.decisions.policies import Policies
-from timewright.decisions.task_state import TaskState
-from timewright.resources.vocabulary import Outcome, Reason, Trigger
-from timewright.timetable.ticks import Ticks
+from timewright.decisions.applying import apply
+from timewright.decisions.decision import Decision, End, EndMany, Enqueue, Start
+from timewright.decisions.overlap import place
+from timewright.decisions.rules import Rules
+from timewright.decisions.task_state import OpenPhase, OpenRun, TaskState
+from timewright.decisions.undecided import ON_TIME, sort_undecided
+from timewright.resources.vocabulary import MissedRunsPolicy, OnLost, Outcome, Reason, Trigger
 
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What a task is, as far as decisions go."""
-
-    ticks: Ticks
-    schedule_id: str
-    """Changes whenever the ticks do: a digest of the expressions, the zone and all that narrows them."""
-    policies: Policies = Policies()
-    suspended: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Start the run of a tick."""
-
-    scheduled_at: int
-    trigger: Trigger = Trigger.SCHEDULE
-
-
-@dataclass(frozen=True, slots=True)
-class Enqueue:
-    """Let the run of a tick wait until there is room."""
-
-    scheduled_at: int
-    trigger: Trigger = Trigger.SCHEDULE
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """Record one tick as ended without a run."""
-
-    scheduled_at: int
-    outcome: Outcome
-    reason: Reason
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class EndMany:
-    """Count ticks as ended without a run that are too many to be recorded one by one."""
-
-    first: int
-    last: int
-    count: int
-    outcome: Outcome
-    reason: Reason
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Everything that is to happen now, to be recorded as one change together with the new state of the task."""
-
-    watermark: int
-    schedule_id: str
-    suspended: bool
-    start: tuple[Start, ...] = ()
-    enqueue: tuple[Enqueue, ...] = ()
-    end: tuple[End, ...] = ()
-    end_many: tuple[EndMany, ...] = ()
-    cancel: tuple[str, ...] = ()
-    """Ids of open runs that are to make room."""
-    dequeue: tuple[str, ...] = ()
-    """Ids of queued runs that start now."""
-    drop: tuple[tuple[str, Outcome, Reason, str], ...] = ()
-    """Queued runs that end without a start: id, outcome, reason, message."""
-    lost: tuple[str, ...] = ()
-    """Ids of open runs that nobody can prove any more."""
-    rerun: tuple[str, ...] = ()
-    """Of those, the ones that start again."""
-    ask_again_at: int | None = None
-    """When something will be due next if nothing else happens; None when nothing ever will."""
+__all__ = ["Decision", "End", "EndMany", "Enqueue", "Rules", "Start", "apply", "decide", "decide_at_length"]
 
 
 def decide(rules: Rules, state: TaskState, now: int) -> Decision:
     """Decide on every tick up to and including `now`, on queued runs and on runs that nobody can prove any more."""
-    raise NotImplementedError
+    watermark = state.watermark
+    if (
+        watermark is None
+        or watermark > now
+        or state.open_runs
+        or state.suspended
+        or rules.suspended
+        or state.schedule_id != rules.schedule_id
+    ):
+        return decide_at_length(rules, state, now)
+    # Nearly always one tick is due, or none, and nothing stands in its way. This says so without further ado; where it
+    # does not apply, and where it does, `decide_at_length` comes to the same.
+    tick = rules.ticks.first_from(watermark + 1)
+    if tick is None or tick > now:
+        return Decision(now, rules.schedule_id, suspended=False, ask_again_at=tick)
+    following = rules.ticks.first_from(tick + 1)
+    deadline = rules.policies.starting_deadline
+    lateness = now - tick
+    if (
+        (following is not None and following <= now)
+        or lateness >= ON_TIME
+        or (deadline is not None and lateness > deadline)
+    ):
+        return decide_at_length(rules, state, now)
+    return Decision(now, rules.schedule_id, suspended=False, start=(Start(tick),), ask_again_at=following)
+
+
+def decide_at_length(rules: Rules, state: TaskState, now: int) -> Decision:
+    """Decide as `decide` does, whatever the case is."""
+    deadline = rules.policies.starting_deadline
+    undecided = sort_undecided(rules, state, now)
+    lost, rerun = _unproven(rules, state)
+    active = _oldest_first(run for run in state.open_runs if run.phase is not OpenPhase.QUEUED and run not in lost)
+    queued = _oldest_first(run for run in state.open_runs if run.phase is OpenPhase.QUEUED)
+    expired = [run for run in queued if deadline is not None and _expires(run) and now - run.scheduled_at > deadline]
+    held = [run for run in queued if rules.suspended and _expires(run)]
+    ready = [run for run in queued if run not in expired and run not in held]
+    placing = place(rules.policies, active, ready, undecided.make_up, undecided.due)
+    outdated = [run for run in rerun if run.run_id in placing.cancel]
+    if outdated:
+        # To start a run again only to cancel it for a newer one helps nobody.
+        lost, rerun = lost + outdated, [run for run in rerun if run not in outdated]
+        active = [run for run in active if run not in outdated]
+        placing = place(rules.policies, active, ready, undecided.make_up, undecided.due)
+    message = f"it waited for room for longer than startingDeadlineSeconds, which is {deadline}"
+    drop = [(run.run_id, Outcome.MISSED, Reason.DEADLINE_EXCEEDED, message) for run in expired] + placing.drop
+    gone = {*placing.dequeue, *(run_id for run_id, *_ in drop)}
+    waiting = [run.scheduled_at for run in queued if run.run_id not in gone and _expires(run)]
+    waiting += [each.scheduled_at for each in placing.enqueue]
+    return Decision(
+        watermark=undecided.watermark,
+        schedule_id=rules.schedule_id,
+        suspended=rules.suspended,
+        start=tuple(placing.start),
+        enqueue=tuple(placing.enqueue),
+        end=(*undecided.end, *placing.end),
+        end_many=undecided.end_many,
+        cancel=tuple(placing.cancel),
+        dequeue=tuple(placing.dequeue),
+        drop=tuple(drop),
+        lost=tuple(run.run_id for run in lost),
+        rerun=tuple(run.run_id for run in rerun),
+        ask_again_at=_ask_again_at(rules, max(undecided.watermark, now), waiting),
+    )
+
+
+def _unproven(rules: Rules, state: TaskState) -> tuple[list[OpenRun], list[OpenRun]]:
+    """Return the runs that end as Lost, and those that start again and so keep their place."""
+    unproven = [run for run in state.open_runs if not run.proven and run.phase is not OpenPhase.QUEUED]
+    if rules.policies.on_lost is OnLost.RERUN and not rules.suspended:
+        return [], unproven
+    return unproven, []
+
+
+def _ask_again_at(rules: Rules, decided: int, waiting: Iterable[int]) -> int | None:
+    """Return when a tick will be due or one that waits will have waited for too long."""
+    policies = rules.policies
+    instants = []
+    if not rules.suspended or policies.on_resume is MissedRunsPolicy.SKIP:
+        tick = rules.ticks.first_from(decided + 1)
+        instants += [] if tick is None else [tick]
+    if policies.starting_deadline is not None:
+        instants += [tick + policies.starting_deadline + 1 for tick in waiting]
+    return min(instants, default=None)
+
+
+def _expires(run: OpenRun) -> bool:
+    return run.trigger is not Trigger.MANUAL
+
+
+def _oldest_first(runs: Iterable[OpenRun]) -> list[OpenRun]:
+    return sorted(runs, key=lambda run: (run.scheduled_at, run.run_id))

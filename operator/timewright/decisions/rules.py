@@ -1,0 +1,20 @@
+"""What a task is, as far as decisions on its ticks go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from timewright.decisions.policies import Policies
+from timewright.timetable.ticks import Ticks
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """When a task ticks, and under which policies."""
+
+    ticks: Ticks
+    """The same set of instants wherever it is asked from. An `@every` therefore needs an anchor."""
+    schedule_id: str
+    """Changes whenever the ticks do: a digest of the expressions, the zone and all that narrows them."""
+    policies: Policies = Policies()
+    suspended: bool = False
