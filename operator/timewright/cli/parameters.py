@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from timewright.cli.exit_codes import usage_error
-from timewright.decisions.manual import resolve_parameters
+from timewright.decisions.parameters import resolve_parameters
 from timewright.resources.kinds import Parameter, ParameterType
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from timewright.resources.kinds import Parameter, ParameterType
+from timewright.decisions.parameters import shown, wrong_declaration
 from timewright.resources.scheduled_task import KINDS, POD_FIELDS, ScheduledTaskSpec
 from timewright.timetable import Dialect, NeverFiresError, Schedule, ScheduleError, UnknownTimeZoneError, parse
 
@@ -48,21 +48,12 @@ def describe(error: ValidationError) -> str:
     problems = []
     for each in error.errors(include_url=False):
         path = ".".join(str(part) for part in ("spec", *each["loc"]))
-        shown = f" (got {_shown(each['input'])})" if isinstance(each["input"], str | int | float | bool) else ""
+        got = f" (got {shown(each['input'])})" if isinstance(each["input"], str | int | float | bool) else ""
         if each["type"] == "extra_forbidden":
             problems.append(f"{path}: unknown field; correct its spelling or remove it")
         else:
-            problems.append(f"{path}: {each['msg']}{shown}")
+            problems.append(f"{path}: {each['msg']}{got}")
     return "; ".join(problems)
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-
-
-_SHOWN = 100
-"""Characters of a value that a message shows."""
 
 
 def _wrong_kind(raw_spec: dict[str, Any]) -> Refused | None:
@@ -108,53 +99,10 @@ def _wrong_parameter(spec: ScheduledTaskSpec) -> Refused | None:
         if parameter.name.upper() in names:
             return Refused("InvalidParameters", f"{field}: the name is taken, whatever its case; choose another one")
         names.add(parameter.name.upper())
-        problem = _wrong_declaration(parameter)
+        problem = wrong_declaration(parameter)
         if problem:
             return Refused("InvalidParameters", field + problem)
     return None
-
-
-def _wrong_declaration(parameter: Parameter) -> str | None:
-    if parameter.allowed_values is not None and not parameter.allowed_values:
-        return ".allowedValues: is empty, so no value could be given; list the values allowed or leave it out"
-    for allowed in parameter.allowed_values or ():
-        if not _fits(parameter.type, allowed):
-            return f".allowedValues: {_wrong_type(parameter.type, allowed)}"
-    problem = wrong_value(parameter, parameter.default) if parameter.default is not None else None
-    return f".default: {problem}" if problem else None
-
-
-def wrong_value(parameter: Parameter, value: Any) -> str | None:
-    """Tell why a value does not fit a parameter, or None if it does."""
-    if not _fits(parameter.type, value):
-        return _wrong_type(parameter.type, value)
-    if parameter.allowed_values is not None and value not in parameter.allowed_values:
-        allowed = ", ".join(_shown(each) for each in parameter.allowed_values)
-        return f"{_shown(value)} is not among the allowed values; choose one of {allowed}"
-    return None
-
-
-def _fits(kind: ParameterType, value: Any) -> bool:
-    if isinstance(value, bool):
-        return kind is ParameterType.BOOLEAN
-    return {
-        ParameterType.STRING: isinstance(value, str),
-        ParameterType.INTEGER: isinstance(value, int),
-        ParameterType.NUMBER: isinstance(value, int | float),
-        ParameterType.BOOLEAN: False,
-    }[kind]
-
-
-def _wrong_type(kind: ParameterType, value: Any) -> str:
-    return f"{_shown(value)} is not of type {kind.value}; write {_EXAMPLES[kind]}"
-
-
-_EXAMPLES = {
-    ParameterType.STRING: "a text, in quotes if it looks like anything else",
-    ParameterType.INTEGER: "a whole number without quotes",
-    ParameterType.NUMBER: "a number without quotes",
-    ParameterType.BOOLEAN: "true or false without quotes",
-}
 
 
 def _with_schedule(spec: ScheduledTaskSpec) -> Accepted | Refused:

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from timewright.decisions.acceptance import wrong_value
 from timewright.decisions.observed import ObservedJob, ObservedRun
-from timewright.resources.kinds import Parameter
+from timewright.decisions.parameters import resolve_parameters
 from timewright.resources.scheduled_task import ScheduledTaskSpec
 from timewright.resources.vocabulary import ConcurrencyPolicy, Outcome, Reason, Trigger
 
@@ -51,27 +50,6 @@ def admit(
         "or set spec.override: true on a new TaskRun"
     )
     return Refuse(Outcome.SKIPPED, Reason.OVERLAP, text)
-
-
-def resolve_parameters(declared: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str, Any] | str:
-    """Return all values of a run, or a sentence that tells what is wrong with those given."""
-    known = {parameter.name: parameter for parameter in declared}
-    for name in given:
-        if name not in known:
-            declares = f"it declares {', '.join(known)}" if known else "it declares none"
-            return f"spec.parameters.{name}: the task declares no such parameter; {declares}"
-    values: dict[str, Any] = {}
-    for name, parameter in known.items():
-        value = given.get(name)
-        if value is None:
-            value = parameter.default
-        if value is None:
-            return f"spec.parameters.{name}: required, since the task declares no default; give a value"
-        problem = wrong_value(parameter, value)
-        if problem:
-            return f"spec.parameters.{name}: {problem}"
-        values[name] = value
-    return values
 
 
 def _first_with_key(run: ObservedRun, runs: Iterable[ObservedRun]) -> ObservedRun | None:

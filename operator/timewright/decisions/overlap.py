@@ -12,7 +12,7 @@ Ticks that `missedRuns.policy: All` makes up for wait under every policy. They g
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from timewright.decisions.decision import End, Enqueue, Start
@@ -28,6 +28,11 @@ def most_active(policies: Policies) -> int:
     if policies.max_concurrent is not None:
         return policies.max_concurrent
     return UNLIMITED if policies.concurrency is ConcurrencyPolicy.ALLOW else 1
+
+
+def oldest_first(runs: Iterable[OpenRun]) -> list[OpenRun]:
+    """Return runs in the order of their nominal times."""
+    return sorted(runs, key=lambda run: (run.scheduled_at, run.run_id))
 
 
 def no_room(policies: Policies, active: Sequence[OpenRun]) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 from timewright.decisions.applying import apply
 from timewright.decisions.decision import Decision, End, EndMany, Enqueue, Start
-from timewright.decisions.overlap import place
+from timewright.decisions.overlap import oldest_first, place
 from timewright.decisions.rules import Rules
 from timewright.decisions.task_state import OpenPhase, OpenRun, TaskState
 from timewright.decisions.undecided import ON_TIME, sort_undecided
@@ -59,8 +59,8 @@ def decide_at_length(rules: Rules, state: TaskState, now: int) -> Decision:
     deadline = rules.policies.starting_deadline
     undecided = sort_undecided(rules, state, now)
     lost, rerun = _unproven(rules, state)
-    active = _oldest_first(run for run in state.open_runs if run.phase is not OpenPhase.QUEUED and run not in lost)
-    queued = _oldest_first(run for run in state.open_runs if run.phase is OpenPhase.QUEUED)
+    active = oldest_first(run for run in state.open_runs if run.phase is not OpenPhase.QUEUED and run not in lost)
+    queued = oldest_first(run for run in state.open_runs if run.phase is OpenPhase.QUEUED)
     expired = [run for run in queued if deadline is not None and _expires(run) and now - run.scheduled_at > deadline]
     held = [run for run in queued if rules.suspended and _expires(run)]
     ready = [run for run in queued if run not in expired and run not in held]
@@ -115,7 +115,3 @@ def _ask_again_at(rules: Rules, decided: int, waiting: Iterable[int]) -> int | N
 
 def _expires(run: OpenRun) -> bool:
     return run.trigger is not Trigger.MANUAL
-
-
-def _oldest_first(runs: Iterable[OpenRun]) -> list[OpenRun]:
-    return sorted(runs, key=lambda run: (run.scheduled_at, run.run_id))

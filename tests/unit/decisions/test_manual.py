@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.decisions.seen import NOON, at, done_job, finished_run, job, run
-from timewright.decisions.manual import Refuse, Start, admit, resolve_parameters
+from timewright.decisions.manual import Refuse, Start, admit
 from timewright.decisions.observed import ObservedJob, ObservedRun
+from timewright.decisions.parameters import resolve_parameters
 from timewright.resources.kinds import Parameter
 from timewright.resources.scheduled_task import ScheduledTaskSpec
 from timewright.resources.vocabulary import Outcome, Reason, Trigger

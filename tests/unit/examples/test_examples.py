@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from timewright.decisions.acceptance import Accepted, accept
-from timewright.decisions.manual import resolve_parameters
+from timewright.decisions.parameters import resolve_parameters
 from timewright.desired.cron_job import build_cron_job
 from timewright.desired.runner_image import RunnerImage
 from timewright.resources.model import API_VERSION
