@@ -1,0 +1,170 @@
+"""From records to the columns of a table and back, the same in every database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from timewright.decisions.task_state import OpenPhase
+from timewright.resources.vocabulary import Outcome, Trigger
+from timewright.storage.records import RunRecord
+
+RUN = (
+    "run_id",
+    "scheduled_at",
+    "trigger",
+    "phase",
+    "outcome",
+    "reason",
+    "message",
+    "started_at",
+    "finished_at",
+    "exit_code",
+    "output",
+    "attempts",
+    "peak_memory_bytes",
+    "parameters",
+    "idempotency_key",
+    "host",
+    "cancel_requested",
+)
+"""The columns of a run after that of its task, in the order of `run_values` and `run_of`."""
+
+RESULT = (
+    "outcome",
+    "reason",
+    "message",
+    "started_at",
+    "finished_at",
+    "exit_code",
+    "output",
+    "attempts",
+    "peak_memory_bytes",
+)
+"""Those that tell how it ended, in the order of `result_values`."""
+
+COUNTERS = {outcome: outcome.value.lower() for outcome in Outcome}
+"""The column that counts an outcome."""
+
+
+def run_values(run: RunRecord) -> tuple[Any, ...]:
+    """Return a run as it is added."""
+    return (
+        run.run_id,
+        run.scheduled_at,
+        run.trigger.value,
+        None if run.phase is None else run.phase.value,
+        None if run.outcome is None else run.outcome.value,
+        run.reason,
+        text(run.message),
+        run.started_at,
+        run.finished_at,
+        run.exit_code,
+        text(run.output),
+        _json(run.attempts),
+        run.peak_memory_bytes,
+        _json(run.parameters),
+        run.idempotency_key,
+        run.host,
+        int(run.cancel_requested),
+    )
+
+
+def result_values(run: RunRecord) -> tuple[Any, ...]:
+    """Return how a run ended."""
+    return (
+        None if run.outcome is None else run.outcome.value,
+        run.reason,
+        text(run.message),
+        run.started_at,
+        run.finished_at,
+        run.exit_code,
+        text(run.output),
+        _json(run.attempts),
+        run.peak_memory_bytes,
+    )
+
+
+def run_of(task: str, values: Sequence[Any]) -> RunRecord:
+    """Return the run that these values describe."""
+    (run_id, scheduled_at, trigger, phase, outcome, reason, message, started_at, finished_at, exit_code) = values[:10]
+    (output, attempts, peak_memory_bytes, parameters, idempotency_key, host, cancel_requested) = values[10:]
+    return RunRecord(
+        task=task,
+        run_id=run_id,
+        scheduled_at=scheduled_at,
+        trigger=Trigger(trigger),
+        phase=None if phase is None else OpenPhase(phase),
+        outcome=None if outcome is None else Outcome(outcome),
+        reason=reason,
+        message=message,
+        started_at=started_at,
+        finished_at=finished_at,
+        exit_code=exit_code,
+        output=output,
+        attempts=json.loads(attempts) if attempts else [],
+        peak_memory_bytes=peak_memory_bytes,
+        parameters=json.loads(parameters) if parameters else {},
+        idempotency_key=idempotency_key,
+        host=host,
+        cancel_requested=bool(cancel_requested),
+    )
+
+
+def text(value: str) -> str:
+    """Return a text that every database takes: NUL and half a surrogate pair, which programs print, are replaced."""
+    if "\0" in value:
+        value = value.replace("\0", "\ufffd")
+    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+
+
+def _json(value: Any) -> str | None:
+    return json.dumps(value) if value else None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is to be added to the counters of one task, and what happened last."""
+
+    counts: dict[Outcome, int] = field(default_factory=dict)
+    last_success_at: int | None = None
+    last_outcome: Outcome | None = None
+    last_finished_at: int | None = None
+
+    def add(self, run: RunRecord, now: float) -> None:
+        """Count a run that has just got its outcome. One without `finished_at` ended `now`."""
+        outcome = run.outcome
+        if outcome is None:
+            return
+        self.counts[outcome] = self.counts.get(outcome, 0) + 1
+        if not _had_started(run):
+            return
+        finished_at = int(now if run.finished_at is None else run.finished_at)
+        if outcome is Outcome.SUCCEEDED:
+            self.last_success_at = max(finished_at, self.last_success_at or finished_at)
+        if self.last_finished_at is None or finished_at >= self.last_finished_at:
+            self.last_finished_at, self.last_outcome = finished_at, outcome
+
+    def add_counts(self, counts: Mapping[Outcome, int]) -> None:
+        """Count what has no records."""
+        for outcome, number in counts.items():
+            self.counts[outcome] = self.counts.get(outcome, 0) + number
+
+    def values(self) -> tuple[Any, ...]:
+        """Return what to add to each of COUNTERS, then the three others."""
+        counted = [self.counts.get(outcome, 0) for outcome in COUNTERS]
+        last_outcome = None if self.last_outcome is None else self.last_outcome.value
+        return (*counted, self.last_success_at, last_outcome, self.last_finished_at)
+
+
+def _had_started(run: RunRecord) -> bool:
+    if run.outcome in {Outcome.SUCCEEDED, Outcome.FAILED, Outcome.LOST}:
+        return True
+    return run.outcome is Outcome.CANCELLED and run.started_at is not None
+
+
+def names(columns: Iterable[str], prefix: str = "") -> str:
+    """Return columns as they are listed in a statement; some of the names are words of SQL."""
+    return ", ".join(f'{prefix}"{column}"' for column in columns)

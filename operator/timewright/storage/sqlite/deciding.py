@@ -1,0 +1,169 @@
+"""What owners write: claims, starts and outcomes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from timewright.decisions.task_state import OpenPhase
+from timewright.storage import columns
+from timewright.storage.columns import COUNTERS, RESULT, RUN, Tally
+from timewright.storage.records import Change, Pause, RunRecord
+
+_INSERT_TASK = "INSERT INTO tasks (key) VALUES (?) ON CONFLICT (key) DO NOTHING"
+_UPDATE_TASK = "UPDATE tasks SET version = version + 1, watermark = ?, schedule_id = ?, suspended = ? WHERE id = ?"
+_PUT_RUN = f"""
+    INSERT INTO runs (task_id, owner_id, {columns.names(RUN)}) VALUES ({", ".join("?" * (2 + len(RUN)))})
+    ON CONFLICT (task_id, run_id) DO UPDATE SET
+        owner_id = excluded.owner_id, phase = excluded.phase, outcome = excluded.outcome, reason = excluded.reason,
+        message = excluded.message, finished_at = excluded.finished_at, host = excluded.host
+    WHERE outcome IS NULL
+"""  # noqa: S608 - made of constants
+_ITS_OPEN_RUN = "task_id = (SELECT id FROM tasks WHERE key = ?) AND run_id = ? AND outcome IS NULL"
+_CANCEL = f"UPDATE runs SET cancel_requested = 1 WHERE {_ITS_OPEN_RUN}"  # noqa: S608
+_START = f"UPDATE runs SET phase = ?, started_at = ? WHERE {_ITS_OPEN_RUN} AND owner_id = ?"  # noqa: S608
+_FINISH = f"""
+    UPDATE runs SET phase = NULL, {", ".join(f"{column} = ?" for column in RESULT)}
+    WHERE {_ITS_OPEN_RUN} AND owner_id = ?
+"""  # noqa: S608
+_COUNT = f"""
+    UPDATE tasks SET
+        {", ".join(f"{column} = {column} + ?{place}" for place, column in enumerate(COUNTERS.values(), 1))},
+        last_success_at = coalesce(max(last_success_at, ?7), last_success_at, ?7),
+        last_outcome = CASE WHEN ?9 >= coalesce(last_finished_at, ?9) THEN ?8 ELSE last_outcome END,
+        last_finished_at = coalesce(max(last_finished_at, ?9), last_finished_at, ?9)
+    WHERE key = ?10
+"""  # noqa: S608
+
+
+def commit(connection: sqlite3.Connection, owner_id: int, changes: Sequence[Change], now: float) -> list[bool]:
+    """Make those changes that are still possible; tell which."""
+    known = _Known(connection, changes)
+    made = [known.admits(change) for change in changes]
+    accepted = [change for change, is_made in zip(changes, made, strict=True) if is_made]
+    known.add(change.task for change in accepted)
+    connection.executemany(
+        _UPDATE_TASK,
+        [(each.watermark, each.schedule_id, int(each.suspended), known.ids[each.task]) for each in accepted],
+    )
+    _put_open(connection, owner_id, known, accepted)
+    _put_finished(connection, known, accepted, now)
+    connection.executemany(_CANCEL, [(change.task, run_id) for change in accepted for run_id in change.cancel])
+    return made
+
+
+class _Known:
+    """The tasks of some changes as they are now, and as they come to be while changes are admitted."""
+
+    def __init__(self, connection: sqlite3.Connection, changes: Sequence[Change]) -> None:
+        self._connection = connection
+        self.ids: dict[str, int] = {}
+        self._versions: dict[str, int] = {}
+        self._keys: set[tuple[str, str]] = set()
+        for key in {change.task for change in changes}:
+            found = connection.execute("SELECT id, version FROM tasks WHERE key = ?", (key,)).fetchone()
+            if found is not None:
+                self.ids[key], self._versions[key] = found
+
+    def admits(self, change: Change) -> bool:
+        if self._versions.get(change.task, 0) != change.version:
+            return False
+        keys = {(run.run_id, run.idempotency_key) for run in change.runs if run.idempotency_key is not None}
+        if keys and not self._admits_keys(change.task, keys):
+            return False
+        self._versions[change.task] = change.version + 1
+        return True
+
+    def _admits_keys(self, task: str, keys: set[tuple[str, str]]) -> bool:
+        for run_id, key in keys:
+            if (task, key) in self._keys:
+                return False
+            if self._connection.execute(
+                "SELECT 1 FROM runs WHERE task_id = ? AND idempotency_key = ? AND run_id <> ?",
+                (self.ids.get(task), key, run_id),
+            ).fetchone():
+                return False
+        self._keys.update((task, key) for _, key in keys)
+        return True
+
+    def add(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            if key not in self.ids:
+                self._connection.execute(_INSERT_TASK, (key,))
+                (self.ids[key],) = self._connection.execute("SELECT id FROM tasks WHERE key = ?", (key,)).fetchone()
+
+
+def _put_open(connection: sqlite3.Connection, owner_id: int, known: _Known, changes: Sequence[Change]) -> None:
+    connection.executemany(
+        _PUT_RUN,
+        [
+            (known.ids[run.task], None if run.phase is OpenPhase.QUEUED else owner_id, *columns.run_values(run))
+            for change in changes
+            for run in change.runs
+            if run.outcome is None
+        ],
+    )
+
+
+def _put_finished(connection: sqlite3.Connection, known: _Known, changes: Sequence[Change], now: float) -> None:
+    tallies: dict[str, Tally] = {}
+    for change in changes:
+        if change.ended:
+            tallies.setdefault(change.task, Tally()).add_counts(change.ended)
+        for run in change.runs:
+            if run.outcome is not None:
+                values = (known.ids[run.task], None, *columns.run_values(run))
+                if connection.execute(_PUT_RUN, values).rowcount:
+                    tallies.setdefault(run.task, Tally()).add(run, now)
+    _count(connection, tallies)
+
+
+def mark_started(connection: sqlite3.Connection, owner_id: int, runs: Sequence[RunRecord]) -> None:
+    """Note when runs of the owner started."""
+    connection.executemany(
+        _START, [(OpenPhase.RUNNING.value, run.started_at, run.task, run.run_id, owner_id) for run in runs]
+    )
+
+
+def finish(connection: sqlite3.Connection, owner_id: int, runs: Sequence[RunRecord], now: float) -> list[bool]:
+    """Record how runs of the owner ended; tell for which that was possible."""
+    tallies: dict[str, Tally] = {}
+    recorded = []
+    for run in runs:
+        values = (*columns.result_values(run), run.task, run.run_id, owner_id)
+        is_recorded = connection.execute(_FINISH, values).rowcount == 1
+        recorded.append(is_recorded)
+        if is_recorded:
+            tallies.setdefault(run.task, Tally()).add(run, now)
+    _count(connection, tallies)
+    return recorded
+
+
+def _count(connection: sqlite3.Connection, tallies: dict[str, Tally]) -> None:
+    connection.executemany(_COUNT, [(*tally.values(), task) for task, tally in tallies.items()])
+
+
+def request_cancel(connection: sqlite3.Connection, task: str, run_id: str) -> bool:
+    """Ask for the end of an open run; tell whether there is one."""
+    return connection.execute(_CANCEL, (task, run_id)).rowcount == 1
+
+
+def abandon(connection: sqlite3.Connection, task: str, run_id: str) -> bool:
+    """Take an open run from its owner; tell whether there is one that had one."""
+    return (
+        connection.execute(
+            f"UPDATE runs SET owner_id = NULL WHERE {_ITS_OPEN_RUN} AND phase <> 'Queued'",  # noqa: S608
+            (task, run_id),
+        ).rowcount
+        == 1
+    )
+
+
+def set_pause(connection: sqlite3.Connection, task: str, pause: Pause | None) -> None:
+    """Pause a task or resume it."""
+    connection.execute(_INSERT_TASK, (task,))
+    reason, until = ("", None) if pause is None else (columns.text(pause.reason), pause.until)
+    connection.execute(
+        "UPDATE tasks SET version = version + 1, paused = ?, pause_reason = ?, pause_until = ? WHERE key = ?",
+        (int(pause is not None), reason, until, task),
+    )
