@@ -18,7 +18,8 @@ from timewright.resources.definition import DEFINITION, REPORT_PATH
 from timewright.resources.run_report import RunReport
 from timewright.resources.vocabulary import Outcome, Reason
 from timewright.runner.context import run_context
-from timewright.runner.definition import DefinitionError, parse_definition
+from timewright.runner.definition import DefinitionError
+from timewright.runner.manifest import parse_definition
 from timewright.runner.masking import Masker
 from timewright.runner.output import Output
 from timewright.runner.process import GRACE_SECONDS
@@ -80,9 +81,10 @@ async def run_environment(
     stop = StopRequest()
     owns_orphans = definition.kind != "http" and adopt_orphans()
     with stop.on_signals():
-        report = await execute(
+        result = await execute(
             definition, context, output, stop, owns_orphans=owns_orphans, grace_seconds=grace_seconds
         )
+        report = result.report()
         await _leave(report, report_path, output)
     return SUCCEEDED if report.outcome is Outcome.SUCCEEDED else FAILED
 

@@ -20,6 +20,15 @@ RUN_ID = "TIMEWRIGHT_RUN_ID"
 TASK_NAME = "TIMEWRIGHT_TASK"
 """The name of the ScheduledTask."""
 
+ATTEMPT = "TIMEWRIGHT_ATTEMPT"
+"""The number of the attempt within the run, counted from 1."""
+
+TRIGGER = "TIMEWRIGHT_TRIGGER"
+"""What asked for the run, a word of `vocabulary.Trigger`."""
+
+LAST_SUCCESS_AT = "TIMEWRIGHT_LAST_SUCCESS_AT"
+"""When a run of the task last ended with success, where that is known; RFC 3339 in UTC."""
+
 PARAMETERS = "TIMEWRIGHT_PARAMETERS"
 """The run's parameters as one JSON object."""
 

@@ -8,6 +8,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
+from timewright.resources.times import format_time as format_time
+from timewright.resources.times import parse_time as parse_time
+
 GROUP = "timewright.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
@@ -27,29 +30,6 @@ class Told(Model):
     """A part of what one program tells another: a status, a report. Fields that a newer one adds are passed over."""
 
     model_config = ConfigDict(extra="ignore")
-
-
-def format_time(instant: datetime) -> str:
-    """Write an aware instant as Kubernetes' `metav1.Time` does: RFC 3339, UTC, whole seconds."""
-    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
-
-
-def parse_time(text: str) -> datetime:
-    """Read an RFC 3339 timestamp, whatever its offset, as an aware UTC instant.
-
-    One without an offset, which the API server lets pass as a `date-time`, is UTC, as it is to Kubernetes.
-
-    Raises:
-        ValueError: when the text is no timestamp, or one outside the years 1 to 9999.
-
-    """
-    instant = datetime.fromisoformat(text.upper())
-    if instant.tzinfo is None:
-        return instant.replace(tzinfo=UTC)
-    try:
-        return instant.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError(f"{text!r} lies outside the years 1 to 9999") from error
 
 
 def _instant(value: object) -> object:

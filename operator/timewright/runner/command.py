@@ -25,7 +25,7 @@ async def run(command: list[str], context: RunContext, output: Output, stop: Sto
     except (OSError, ValueError) as error:
         return failed(Reason.START_ERROR, _start_failure(arguments[0], error, context.environment))
     subject = json.dumps(Path(arguments[0]).name, ensure_ascii=False)
-    return result_of(subject, end, timeout=limits.timeout, last_words=output.last_words())
+    return result_of(subject, end, stop=stop, timeout=limits.timeout, last_words=output.last_words())
 
 
 def _start_failure(program: str, error: OSError | ValueError, environment: Mapping[str, str]) -> str:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
 
 from timewright.resources import definition as names
-from timewright.resources.kinds import HttpRequest
-from timewright.resources.model import format_time
+from timewright.resources.times import format_time
+from timewright.resources.vocabulary import Trigger
+from timewright.runner.current_run import RunInfo
 from timewright.runner.definition import Definition, DefinitionError
+
+if TYPE_CHECKING:
+    from timewright.resources.kinds import HttpRequest
 
 SHORTEST_SECRET = 4
 """Secrets of fewer characters are not masked: hiding each "1" would garble the log, and tell what is hidden."""
@@ -20,24 +24,106 @@ SHORTEST_SECRET = 4
 SHORTEST_EXPANDED_SECRET = 8
 """The same for values that `$(NAME)` puts into a request, of which most are no secrets."""
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
 _REFERENCE = re.compile(r"\$(?:\$|\(([^()]*)\))")
 
 
-@dataclass(frozen=True, slots=True)
 class RunContext:
     """One run of a task. `scheduled_at` is the nominal time, an aware UTC instant."""
 
-    run_id: str
-    scheduled_at: datetime
-    parameters: Mapping[str, Any]
-    environment: Mapping[str, str]
-    """What the task's process sees: neither the secrets of an `http` task nor the definition."""
+    __slots__ = (
+        "_base",
+        "_environment",
+        "_extra",
+        "attempt",
+        "last_success_at",
+        "masked",
+        "parameters",
+        "run_id",
+        "scheduled_at",
+        "secrets",
+        "task",
+        "trigger",
+    )
 
-    secrets: Mapping[str, str]
-    """Values of the Secrets that the definition names, by environment variable."""
+    def __init__(
+        self,
+        task: str,
+        run_id: str,
+        scheduled_at: datetime,
+        *,
+        environ: Mapping[str, str],
+        extra: Mapping[str, str] = _NOTHING,
+        parameters: Mapping[str, Any] = _NOTHING,
+        secrets: Mapping[str, str] = _NOTHING,
+        trigger: Trigger = Trigger.SCHEDULE,
+        last_success_at: datetime | None = None,
+    ) -> None:
+        """Use `run_context` or `context_of_run`."""
+        self.task = task
+        self.run_id = run_id
+        self.scheduled_at = scheduled_at
+        self.parameters = parameters
+        self.trigger = trigger
+        self.last_success_at = last_success_at
+        self.attempt = 1
+        """The number of the attempt that is being made; counts from 1."""
+        self.secrets = secrets
+        """Values of the Secrets that the definition names, by environment variable."""
+        self.masked: tuple[str, ...] = ()
+        """Texts that no log and no record may show."""
+        self._base = environ
+        self._extra = extra
+        self._environment: dict[str, str] | None = None
 
-    masked: tuple[str, ...]
-    """Texts that no log and no record may show."""
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the task's process sees: neither the secrets of an `http` task nor the definition.
+
+        It is made when it is first asked for, since a function in this process never does.
+        """
+        if self._environment is None:
+            self._environment = self._make_environment()
+        return self._environment
+
+    def begin_attempt(self, number: int) -> None:
+        """Be the context of that attempt from now on."""
+        self.attempt = number
+        if self._environment is not None:
+            self._environment = {**self._environment, names.ATTEMPT: str(number)}
+
+    def info(self) -> RunInfo:
+        """Return what the code of the task may know."""
+        return RunInfo(
+            self.task,
+            self.run_id,
+            self.scheduled_at,
+            self.parameters,
+            self.trigger,
+            self.attempt,
+            self.last_success_at,
+        )
+
+    def _make_environment(self) -> dict[str, str]:
+        environment = {**self._base, **self._extra}
+        environment.pop(names.DEFINITION, None)
+        for name in self.secrets:
+            environment.pop(name, None)
+        environment.setdefault(names.TASK_NAME, self.task)
+        environment[names.RUN_ID] = self.run_id
+        environment[names.SCHEDULED_AT] = format_time(self.scheduled_at)
+        environment[names.TRIGGER] = self.trigger.value
+        environment[names.ATTEMPT] = str(self.attempt)
+        if self.last_success_at is not None:
+            environment[names.LAST_SUCCESS_AT] = format_time(self.last_success_at)
+        if self.parameters:
+            environment[names.PARAMETERS] = json.dumps(
+                dict(self.parameters), separators=(",", ":"), ensure_ascii=False, default=str
+            )
+        for name, value in self.parameters.items():
+            environment[names.parameter_variable(name)] = _as_text(value)
+        return environment
 
 
 def run_context(definition: Definition, environ: Mapping[str, str], now: datetime) -> RunContext:
@@ -48,26 +134,49 @@ def run_context(definition: Definition, environ: Mapping[str, str], now: datetim
     """
     scheduled_at = _nominal_time(environ, now)
     run_id = environ.get(names.RUN_ID) or f"{definition.name}-{int(scheduled_at.timestamp()) // 60}"
-    parameters = _parameters(definition, environ)
-    secrets = _secrets(definition, environ)
-    environment = {key: value for key, value in environ.items() if key not in secrets and key != names.DEFINITION}
-    environment.setdefault(names.TASK_NAME, definition.name)
-    environment[names.RUN_ID] = run_id
-    environment[names.SCHEDULED_AT] = format_time(scheduled_at)
-    if parameters:
-        environment[names.PARAMETERS] = json.dumps(parameters, separators=(",", ":"), ensure_ascii=False)
-    for name, value in parameters.items():
-        environment[names.parameter_variable(name)] = _as_text(value)
-    masked = [value for value in secrets.values() if len(value) >= SHORTEST_SECRET]
-    masked += _expanded_secrets(definition, environment)
-    return RunContext(
-        run_id=run_id,
-        scheduled_at=scheduled_at,
-        parameters=parameters,
-        environment=environment,
-        secrets=secrets,
-        masked=tuple(dict.fromkeys(masked)),
+    context = RunContext(
+        definition.name,
+        run_id,
+        scheduled_at,
+        environ=environ,
+        extra=definition.environment,
+        parameters=_parameters(definition, _given_parameters(environ)),
+        secrets=_secrets(definition, environ),
+        trigger=_trigger(environ),
     )
+    context.masked = _masked(definition, context)
+    return context
+
+
+def context_of_run(
+    definition: Definition,
+    run_id: str,
+    scheduled_at: datetime,
+    *,
+    environ: Mapping[str, str],
+    trigger: Trigger = Trigger.SCHEDULE,
+    parameters: Mapping[str, Any] = _NOTHING,
+    last_success_at: datetime | None = None,
+) -> RunContext:
+    """Say what a run is, for those who know: an engine with many runs in one process.
+
+    `environ` is what processes are given besides; a copy of `os.environ` that is made once serves all runs. Raises
+    DefinitionError when a secret that the definition names is not in it.
+    """
+    context = RunContext(
+        definition.name,
+        run_id,
+        scheduled_at,
+        environ=environ,
+        extra=definition.environment,
+        parameters=_parameters(definition, parameters) if parameters or definition.parameters else _NOTHING,
+        trigger=trigger,
+        last_success_at=last_success_at,
+    )
+    if definition.kind == "http":
+        context.secrets = _secrets(definition, environ)
+        context.masked = _masked(definition, context)
+    return context
 
 
 def expand(text: str, environment: Mapping[str, str]) -> str:
@@ -108,8 +217,7 @@ def _parse_nominal_time(text: str) -> datetime:
     return instant.astimezone(UTC)
 
 
-def _parameters(definition: Definition, environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return the values of the declared parameters: the run's own, else the defaults."""
+def _given_parameters(environ: Mapping[str, str]) -> dict[str, Any]:
     text = environ.get(names.PARAMETERS) or "{}"
     try:
         given = json.loads(text)
@@ -117,15 +225,39 @@ def _parameters(definition: Definition, environ: Mapping[str, str]) -> dict[str,
         raise DefinitionError(f"{names.PARAMETERS} is {text[:200]!r}; expected a JSON object ({error})") from error
     if not isinstance(given, dict):
         raise DefinitionError(f"{names.PARAMETERS} is {text[:200]!r}; expected a JSON object")
+    return given
+
+
+def _parameters(definition: Definition, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of the declared parameters, the run's own or else the defaults.
+
+    A call of an object declares its parameters by its signature, so it gets whatever it is given.
+    """
     values = {each.name: given.get(each.name, each.default) for each in definition.parameters}
+    if definition.kind == "call":
+        values = {**values, **given}
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _trigger(environ: Mapping[str, str]) -> Trigger:
+    try:
+        return Trigger(environ.get(names.TRIGGER) or Trigger.SCHEDULE)
+    except ValueError:
+        return Trigger.SCHEDULE
+
+
+def _masked(definition: Definition, context: RunContext) -> tuple[str, ...]:
+    masked = [value for value in context.secrets.values() if len(value) >= SHORTEST_SECRET]
+    masked += _expanded_secrets(definition, context.environment)
+    return tuple(dict.fromkeys(masked))
+
+
 def _secrets(definition: Definition, environ: Mapping[str, str]) -> dict[str, str]:
-    if not isinstance(definition.work, HttpRequest):
+    if definition.kind != "http":
         return {}
+    request = cast("HttpRequest", definition.work)
     found: dict[str, str] = {}
-    for index, header in enumerate(definition.work.headers):
+    for index, header in enumerate(request.headers):
         if header.value_from is None:
             continue
         reference = header.value_from.secret_key_ref
@@ -150,13 +282,14 @@ def _expanded_secrets(definition: Definition, environment: Mapping[str, str]) ->
 
     Only the Pod knows which of its variables come from a Secret, so every value counts that is long enough.
     """
-    if not isinstance(definition.work, HttpRequest):
+    if definition.kind != "http":
         return []
-    texts = [definition.work.url, *(header.value or "" for header in definition.work.headers)]
+    request = cast("HttpRequest", definition.work)
+    texts = [request.url, *(header.value or "" for header in request.headers)]
     used = {match[1] for text in texts for match in _REFERENCE.finditer(text) if match[1]}
     values = (environment.get(name, "") for name in used if not name.startswith(_NO_SECRETS))
     return [value for value in values if len(value) >= SHORTEST_EXPANDED_SECRET]
 
 
 def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

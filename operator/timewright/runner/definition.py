@@ -1,28 +1,53 @@
-"""Reads the definition of a task: a ScheduledTask manifest in JSON."""
+"""What the runner executes, wherever it was declared: `manifest` reads it out of a ScheduledTask."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
-from pydantic import ValidationError
+from timewright.decisions.policies import Retry
+from timewright.runner.hooks import NO_HOOKS, Hooks
 
-from timewright.resources.kinds import HttpRequest, Parameter, PythonCall
-from timewright.resources.model import API_VERSION
-from timewright.resources.scheduled_task import ScheduledTaskSpec
+if TYPE_CHECKING:
+    from timewright.resources.kinds import HttpRequest, PythonCall
+    from timewright.runner.call import Call
 
-Kind = Literal["command", "http", "python"]
-KINDS: tuple[Kind, ...] = ("command", "http", "python")
-"""What the runner executes itself; `jobTemplate` and `app` are run by their own images."""
+    Work: TypeAlias = list[str] | HttpRequest | PythonCall | Call
+    """What to run: the arguments of a command, the model of the kind, or a call of an object."""
 
-Work: TypeAlias = list[str] | HttpRequest | PythonCall
-"""What to run: the arguments of a command, or the model of the kind."""
+Kind = Literal["command", "http", "python", "call"]
 
 
 class DefinitionError(Exception):
     """The definition, or what else was handed to the runner, cannot be run. The text names field, value and remedy."""
+
+
+class DeclaredParameter(Protocol):
+    """A value that a run may vary, see `resources.kinds.Parameter`."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        ...
+
+    @property
+    def default(self) -> Any:
+        """The value of runs that name none; None is no value."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFile:
+    """A file that gets all that a task prints, besides the log and the record; secrets are masked."""
+
+    path: str
+    append: bool = False
+    """Add to what is there, rather than begin anew with each run."""
+
+
+NO_RETRY = Retry()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,38 +58,27 @@ class Definition:
     namespace: str
     kind: Kind
     work: Work
-    parameters: Sequence[Parameter] = ()
-    timeout_seconds: int | None = None
+    parameters: Sequence[DeclaredParameter] = ()
+    timeout_seconds: float | None = None
+    """For each attempt."""
+    retry: Retry = NO_RETRY
+    hooks: Hooks = NO_HOOKS
+    memory_limit_bytes: int | None = None
+    """How much the processes of the task may hold together."""
+    output_file: OutputFile | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Further variables. They belong to a process, so a `call` that has any gets one of its own."""
 
     def summary(self) -> str:
         """Return what it runs in a few words, for the log; as it is written, so no variable is shown."""
-        if isinstance(self.work, HttpRequest):
-            return f"{self.kind} {self.work.method} {public_url(self.work.url)}"
-        if isinstance(self.work, PythonCall):
-            return f"{self.kind} {self.work.call}"
-        return f"{self.kind} {json.dumps(self.work, ensure_ascii=False)}"
-
-
-def parse_definition(text: str) -> Definition:
-    """Read a definition; raises DefinitionError on anything that cannot be run."""
-    try:
-        manifest = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DefinitionError(f"the definition is not JSON: {error}; expected a ScheduledTask manifest") from error
-    if not isinstance(manifest, dict):
-        raise DefinitionError(f"the definition is a JSON {_json_type(manifest)}; expected a ScheduledTask manifest")
-    _check_type(manifest)
-    metadata = manifest.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else None
-    if not isinstance(name, str) or not name:
-        raise DefinitionError(f"metadata.name is {json.dumps(name)}; expected the name of the task")
-    namespace = str(metadata.get("namespace") or "") if isinstance(metadata, dict) else ""
-    try:
-        spec = ScheduledTaskSpec.model_validate(manifest.get("spec"))
-    except ValidationError as error:
-        raise DefinitionError(_explain(error)) from error
-    kind = _kind(spec)
-    return Definition(name, namespace, kind, getattr(spec, kind), spec.parameters, spec.timeout_seconds)
+        work: Any = self.work
+        if self.kind == "http":
+            return f"http {work.method} {public_url(work.url)}"
+        if self.kind == "python":
+            return f"python {work.call}"
+        if self.kind == "call":
+            return f"call {work.name}"
+        return f"command {json.dumps(work, ensure_ascii=False)}"
 
 
 def public_url(url: str) -> str:
@@ -72,45 +86,3 @@ def public_url(url: str) -> str:
     scheme, separator, rest = url.partition("?")[0].partition("://")
     authority, slash, path = rest.partition("/")
     return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
-
-
-def _check_type(manifest: dict[str, Any]) -> None:
-    for field, expected in (("apiVersion", API_VERSION), ("kind", "ScheduledTask")):
-        if manifest.get(field) != expected:
-            raise DefinitionError(f"{field} is {json.dumps(manifest.get(field))}; expected {expected!r}")
-
-
-def _kind(spec: ScheduledTaskSpec) -> Kind:
-    present = [kind for kind in KINDS if getattr(spec, kind) is not None]
-    if len(present) != 1:
-        found = f"{' and '.join(present)} are set" if present else "none is set"
-        raise DefinitionError(f"spec: {found}; expected exactly one of {', '.join(KINDS)}")
-    return present[0]
-
-
-def _explain(error: ValidationError) -> str:
-    """Say what is wrong in one sentence per field, with the remedy that fits."""
-    lines: list[str] = []
-    unknown_field = False
-    for each in error.errors(include_url=False):
-        place = ".".join(["spec", *(str(part) for part in each["loc"])])
-        if each["type"] == "extra_forbidden":
-            unknown_field = True
-            lines.append(f"{place}: this version of timewright knows no such field")
-        elif each["type"] == "missing":
-            lines.append(f"{place}: required")
-        else:
-            lines.append(f"{place}: {_shortened(each['input'])} is not accepted: {each['msg']}")
-    if unknown_field:
-        lines.append("install in the image the version of timewright that the operator runs, or a later one")
-    return "; ".join(lines)
-
-
-def _shortened(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 200 else text[:200] + "…"
-
-
-def _json_type(value: object) -> str:
-    names = {list: "list", str: "string", bool: "boolean", int: "number", float: "number", type(None): "null"}
-    return names.get(type(value), "value")

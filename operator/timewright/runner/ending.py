@@ -6,17 +6,18 @@ import signal
 
 from timewright.resources.vocabulary import Reason
 from timewright.runner.process import ProcessEnd
-from timewright.runner.result import Result, failed, succeeded, terminated
+from timewright.runner.result import Result, cancelled, failed, succeeded
+from timewright.runner.stop import StopRequest
 
 
-def result_of(subject: str, end: ProcessEnd, *, timeout: float | None, last_words: str) -> Result:
+def result_of(subject: str, end: ProcessEnd, *, stop: StopRequest, timeout: float | None, last_words: str) -> Result:
     """Tell how a process ended that reports by its exit code alone.
 
     `subject` names it in messages, `timeout` is the task's time-out in seconds, `last_words` the last line it printed.
     """
     code = exit_code(end)
-    if end.stopped_by is not None:
-        return terminated(end.stopped_by, code)
+    if end.stopped:
+        return cancelled(stop, code)
     if end.timed_out:
         return timed_out(subject, end, timeout)
     if end.code == 0:

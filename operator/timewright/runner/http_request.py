@@ -17,7 +17,7 @@ from timewright.runner.definition import public_url
 from timewright.runner.output import Output
 from timewright.runner.process import Limits
 from timewright.runner.request_errors import explain
-from timewright.runner.result import Result, failed, succeeded, terminated
+from timewright.runner.result import Result, cancelled, failed, succeeded
 from timewright.runner.stop import StopRequest
 
 CONNECT_SECONDS = 10.0
@@ -48,8 +48,8 @@ async def run(request: HttpRequest, context: RunContext, output: Output, stop: S
     try:
         await asyncio.wait({sending, stopping}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         if not sending.done():
-            if stop.signal_name is not None:
-                return terminated(stop.signal_name)
+            if stop.requested:
+                return cancelled(stop)
             name = "spec.timeoutSeconds" if limits.timeout else "the default; set spec.timeoutSeconds to wait longer"
             return failed(
                 Reason.TIMED_OUT, f"{_named(request, context)}: no full response within {timeout:g} s ({name})"

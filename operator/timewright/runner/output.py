@@ -17,8 +17,24 @@ STDERR = 2
 class Output:
     """Where the task's output goes. One per run; not to be used from several threads."""
 
-    def __init__(self, masker: Masker | None = None, *, stdout: int = STDOUT, stderr: int = STDERR) -> None:
-        """Write to those file descriptors."""
+    def __init__(
+        self,
+        masker: Masker | None = None,
+        *,
+        label: str | None = None,
+        live: bool = True,
+        says: bool = True,
+        stdout: int = STDOUT,
+        stderr: int = STDERR,
+    ) -> None:
+        """Write to those file descriptors.
+
+        With a `label` each line begins with it, so that runs side by side can be told apart. Without `live` nothing is
+        shown, only recorded; without `says` the runner adds no lines of its own.
+        """
+        self._label = label
+        self._live = live
+        self._says = says
         self.masker = masker or Masker()
         self.capture = Capture()
         self._ends = {number: Capture(head_bytes=0, tail_bytes=2048) for number in (STDOUT, STDERR)}
@@ -31,6 +47,8 @@ class Output:
 
     async def say(self, text: str) -> None:
         """Print a line of the runner's own, which is not part of the task's output."""
+        if not self._says:
+            return
         line = f"timewright: {self.masker.mask(text)}\n"
         await self._write(STDOUT, ("" if self._at_line_start else "\n").encode() + line.encode(errors="replace"))
 
@@ -62,7 +80,7 @@ class Output:
         return self._ends[STDERR].last_line() or self._ends[STDOUT].last_line()
 
     async def _write(self, descriptor: int, data: bytes) -> None:
-        if descriptor in self._broken:
+        if not self._live or descriptor in self._broken:
             return
         self._at_line_start = data.endswith(b"\n")
         try:

@@ -33,8 +33,8 @@ class ProcessEnd:
 
     code: int | None
     timed_out: bool = False
-    stopped_by: str | None = None
-    """Name of the signal that asked the runner to stop, if one did before the process ended."""
+    stopped: bool = False
+    """Whether somebody asked the runner to stop before the process ended."""
 
     killed: bool = False
     """Whether the runner sent SIGKILL to it."""
@@ -91,13 +91,13 @@ async def run_process(
         except BaseException:
             supervisor.tree.send(signal.SIGKILL)
             raise
-    if left and not (end.timed_out or end.stopped_by):
+    if left and not (end.timed_out or end.stopped):
         await output.note(f"ended {left} process(es) that the task left running in the background")
     kills_after = out_of_memory_kills()
     return ProcessEnd(
         code=end.code,
         timed_out=end.timed_out,
-        stopped_by=end.stopped_by,
+        stopped=end.stopped,
         killed=end.killed,
         out_of_memory=kills_before is not None and kills_after is not None and kills_after > kills_before,
     )
@@ -122,10 +122,10 @@ class _Supervisor:
             )
             if self._exited.done():
                 return ProcessEnd(self._exited.result())
-            stopped_by = self._stop.signal_name
+            stopped = self._stop.requested
             killed = await self._end()
             code = self._exited.result() if self._exited.done() else None
-            return ProcessEnd(code, timed_out=stopped_by is None, stopped_by=stopped_by, killed=killed)
+            return ProcessEnd(code, timed_out=not stopped, stopped=stopped, killed=killed)
         finally:
             stopping.cancel()
             reaping.cancel()

@@ -39,7 +39,7 @@ async def run(call: PythonCall, context: RunContext, output: Output, stop: StopR
     finally:
         os.close(source)
         os.close(sink)
-    return _judge(call, end, verdict, limits, output)
+    return _judge(call, end, verdict, stop, limits, output)
 
 
 def _request(call: PythonCall, context: RunContext, report_to: int) -> bytes:
@@ -64,14 +64,16 @@ def _read_verdict(source: int) -> dict[str, Any]:
     return {}
 
 
-def _judge(call: PythonCall, end: ProcessEnd, verdict: dict[str, Any], limits: Limits, output: Output) -> Result:
+def _judge(
+    call: PythonCall, end: ProcessEnd, verdict: dict[str, Any], stop: StopRequest, limits: Limits, output: Output
+) -> Result:
     if end.timed_out and verdict.get("ok"):
         text = f"{call.call} returned, but threads that it started did not end within {limits.timeout:g} s"
         return failed(Reason.TIMED_OUT, f"{text} (spec.timeoutSeconds)", exit_code(end))
     if end.timed_out:
         return timed_out(call.call, end, limits.timeout)
-    if end.stopped_by is not None or not verdict:
-        return result_of(call.call, end, timeout=limits.timeout, last_words=output.last_words())
+    if end.stopped or not verdict:
+        return result_of(call.call, end, stop=stop, timeout=limits.timeout, last_words=output.last_words())
     if "ok" in verdict:
         return succeeded(exit_code=0)
     if "exit" in verdict:

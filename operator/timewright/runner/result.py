@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from timewright.resources.vocabulary import Outcome, Reason
+from timewright.runner.stop import StopRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,6 @@ def failed(reason: Reason, message: str, exit_code: int | None = None) -> Result
     return Result(Outcome.FAILED, reason.value, message, exit_code)
 
 
-def terminated(signal_name: str, exit_code: int | None = None) -> Result:
+def cancelled(stop: StopRequest, exit_code: int | None = None) -> Result:
     """Return the result of a run that was stopped from outside."""
-    text = f"stopped by {signal_name} from outside: its Pod was deleted, evicted or past its deadline"
-    return Result(Outcome.CANCELLED, Reason.TERMINATED.value, text, exit_code)
+    return Result(Outcome.CANCELLED, stop.reason.value, stop.message, exit_code)

@@ -1,40 +1,76 @@
-"""Requests from outside to stop: SIGTERM from the kubelet, Ctrl-C from a person."""
+"""Requests from outside to stop: SIGTERM from the kubelet, Ctrl-C from a person, a newer run that takes the place."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+from timewright.resources.vocabulary import Reason
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class StopRequest:
-    """Becomes set when the run is to stop. One per run, or shared by all runs of a process."""
+    """Becomes set when the run is to stop. One per run, or shared by all runs of a process; for one event loop."""
+
+    __slots__ = ("_callbacks", "message", "reason", "requested")
 
     def __init__(self) -> None:
         """Begin unset."""
-        self._event = asyncio.Event()
-        self.signal_name: str | None = None
+        self.requested = False
+        self.reason = Reason.TERMINATED
+        """Why the run is to stop, as its record will tell."""
+        self.message = ""
+        """The same in words."""
+        self._callbacks: dict[Callable[[], None], None] | None = None
 
-    def request(self, signal_name: str) -> None:
+    def request(self, message: str, reason: Reason = Reason.TERMINATED) -> None:
         """Ask to stop; the first request is the one that is told."""
-        self.signal_name = self.signal_name or signal_name
-        self._event.set()
+        if self.requested:
+            return
+        self.requested = True
+        self.message = message
+        self.reason = reason
+        callbacks, self._callbacks = self._callbacks or {}, None
+        for callback in callbacks:
+            callback()
+
+    def call(self, callback: Callable[[], None]) -> None:
+        """Call that when somebody asks to stop; at once if somebody has."""
+        if self.requested:
+            callback()
+        elif self._callbacks is None:
+            self._callbacks = {callback: None}
+        else:
+            self._callbacks[callback] = None
+
+    def forget(self, callback: Callable[[], None]) -> None:
+        """Do not call that any more."""
+        if self._callbacks is not None:
+            self._callbacks.pop(callback, None)
 
     async def wait(self) -> None:
         """Wait until somebody asks to stop."""
-        await self._event.wait()
+        event = asyncio.Event()
+        self.call(event.set)
+        try:
+            await event.wait()
+        finally:
+            self.forget(event.set)
 
     @contextlib.contextmanager
     def on_signals(self) -> Iterator[None]:
         """Take the signals that ask a process to stop as requests, within the running event loop."""
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
-            loop.add_signal_handler(number, self.request, number.name)
+            loop.add_signal_handler(number, self._on_signal, number.name)
         try:
             yield
         finally:
             for number in _SIGNALS:
                 loop.remove_signal_handler(number)
+
+    def _on_signal(self, name: str) -> None:
+        self.request(f"stopped by {name} from outside: its Pod was deleted, evicted or past its deadline")
