@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from timewright.decisions.policies import Policies
+from timewright.runner.call import Call
 from timewright.runner.definition import Definition
 from timewright.storage.protocol import Retention
 from timewright.timetable import Schedule as Timetable
+from timewright.timetable.ticks import Ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,19 @@ class Condition:
     """Names it in the record of a run that it kept from starting."""
     allows: Callable[[], Any]
     """Sync or async; a falsy answer skips the tick, and so does an exception, which the record then tells."""
+
+    async def refusal(self) -> str | None:
+        """Ask it; return why the tick must not start, if it must not."""
+        try:
+            if inspect.iscoroutinefunction(self.allows):
+                answer = await self.allows()
+            else:
+                answer = await asyncio.to_thread(self.allows)
+                if inspect.isawaitable(answer):
+                    answer = await answer
+        except Exception as error:  # noqa: BLE001 - whatever a person's own condition raises
+            return f"{self.text} could not be asked: {type(error).__name__}: {error}"
+        return None if answer else f"{self.text} does not allow it now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +62,34 @@ class Task:
     def name(self) -> str:
         """Unique within its schedule."""
         return self.definition.name
+
+    @property
+    def is_light(self) -> bool:
+        """Whether running it takes neither a thread nor a process."""
+        work = self.definition.work
+        return isinstance(work, Call) and work.is_async and not work.isolated
+
+    @property
+    def ticks(self) -> Ticks:
+        """When it is due; never, for a task that runs by hand only."""
+        return NEVER if self.timetable is None else self.timetable.ticks
+
+    def run_id(self, scheduled_at: int) -> str:
+        """Return the identity of the run of a tick. It follows from the tick, so that a tick has one run."""
+        return f"{self.name}-{scheduled_at}"
+
+
+class _Never:
+    """No ticks at all."""
+
+    def first_from(self, instant: int) -> int | None:
+        return None
+
+    def last_until(self, instant: int) -> int | None:
+        return None
+
+    def count(self, start: int, end: int) -> int:
+        return 0
+
+
+NEVER: Ticks = _Never()

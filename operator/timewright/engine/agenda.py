@@ -1,0 +1,52 @@
+"""Which tasks to look at when: a calendar with one page per second."""
+
+from __future__ import annotations
+
+import heapq
+
+
+class Agenda:
+    """Keys of tasks by the second, in UTC seconds, at which to decide on them. Each key stands on one page at most."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._pages: dict[int, set[str]] = {}
+        self._seconds: list[int] = []
+        self._second_of: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        """Return how many keys it holds."""
+        return len(self._second_of)
+
+    def put(self, key: str, second: int | None) -> None:
+        """Move a key to a second, or take it off the agenda."""
+        before = self._second_of.get(key)
+        if before == second:
+            return
+        if before is not None:
+            self._pages[before].discard(key)
+            del self._second_of[key]
+        if second is None:
+            return
+        self._second_of[key] = second
+        page = self._pages.get(second)
+        if page is None:
+            page = self._pages[second] = set()
+            heapq.heappush(self._seconds, second)
+        page.add(key)
+
+    def first(self) -> int | None:
+        """Return the first second that has keys."""
+        while self._seconds and not self._pages[self._seconds[0]]:
+            del self._pages[heapq.heappop(self._seconds)]
+        return self._seconds[0] if self._seconds else None
+
+    def take(self, until: int) -> list[str]:
+        """Take off, and return in the order of their seconds, the keys up to and including a second."""
+        taken: list[str] = []
+        while self._seconds and self._seconds[0] <= until:
+            page = self._pages.pop(heapq.heappop(self._seconds))
+            taken += page
+            for key in page:
+                del self._second_of[key]
+        return taken

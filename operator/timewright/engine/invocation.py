@@ -1,0 +1,152 @@
+"""One shot: runs what is due at a nominal minute, waits for it, and tells how it went. This is `schedule:run`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from timewright.decisions.task_state import OpenPhase
+from timewright.engine.planning import Plan, plan, plan_waiting
+from timewright.engine.summary import Summary
+from timewright.storage.protocol import StoreError
+from timewright.storage.records import RunRecord, StoredTask
+
+if TYPE_CHECKING:
+    from timewright.engine.executor import Executor
+    from timewright.engine.ledger import Ledger
+    from timewright.engine.task import Task
+
+MINUTE = 60
+_ATTEMPTS_TO_CLAIM = 50
+"""How often others may come first before this invocation gives up on a task; each time they have made progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class NominalClock:
+    """What time it is for an invocation, in UTC seconds.
+
+    Within its own minute it is the real time. An invocation for another minute lives in that minute: time passes there
+    as it does here, but what is due later in the minute is not waited for.
+    """
+
+    at: int
+    """The nominal minute: its first second."""
+    started: float
+    """`time.monotonic()` when the invocation began."""
+    is_real: bool
+
+    @classmethod
+    def of(cls, at: int | None) -> NominalClock:
+        """Begin an invocation for the minute of an instant, by default for the one in which it begins."""
+        present = int(time.time()) // MINUTE
+        minute = present if at is None else at // MINUTE
+        return cls(minute * MINUTE, time.monotonic(), is_real=minute == present)
+
+    def now(self) -> int:
+        """Return the present."""
+        if self.is_real:
+            return max(self.at, int(time.time()))
+        return self.at + int(time.monotonic() - self.started)
+
+    def seconds_until(self, instant: int) -> float:
+        """Return how long to wait for an instant of the nominal minute."""
+        return max(0.0, instant - time.time()) if self.is_real else 0.0
+
+
+class Invocation:
+    """Everything that one `schedule:run` does."""
+
+    def __init__(self, tasks: Sequence[Task], ledger: Ledger, executor: Executor, clock: NominalClock) -> None:
+        """Bring together what is to be run, where that is recorded, how it is run, and for when."""
+        self._tasks = {task.key: task for task in tasks}
+        self._ledger = ledger
+        self._executor = executor
+        self._clock = clock
+        self._summary = Summary(clock.at)
+        self._ask_again: dict[str, int] = {}
+        self._waiting: set[str] = set()
+        """Keys of tasks with runs that wait for room."""
+        self._ended: list[RunRecord] = []
+        executor.on_end = lambda task, run: self._ended.append(run)
+
+    async def run(self) -> Summary:
+        """Run what is due, to its end."""
+        await self._decide(self._tasks, self._clock.at, plan)
+        while not self._executor.stopping:
+            due = self._next_within_minute()
+            if due is None and not self._executor.active and not self._ended:
+                break
+            await self._wait_until(due)
+            if due is not None and (self._clock.now() >= due or not self._clock.is_real):
+                await self._decide([key for key, at in self._ask_again.items() if at <= due], due, plan)
+            await self._make_room()
+        await self._executor.drain()
+        await self._make_room()
+        return self._summary
+
+    async def _wait_until(self, due: int | None) -> None:
+        """Wait until a run ends, the next tick is due, or all is to end."""
+        if not self._ended:
+            await self._executor.wait(None if due is None else self._clock.seconds_until(due))
+
+    async def _make_room(self) -> None:
+        """Take note of the runs that have ended, and start what has waited for that."""
+        ended, self._ended = self._ended, []
+        self._summary.runs += ended
+        waiting = {run.task for run in ended} & self._waiting
+        if waiting and not self._executor.stopping:
+            await self._ledger.record_finished()
+            await self._decide(waiting, self._clock.now(), plan_waiting)
+
+    async def _decide(
+        self, keys: Iterable[str], now: int, planner: Callable[[Task, StoredTask, int, str], Plan]
+    ) -> None:
+        """Decide on tasks, record that, and start what is to start."""
+        undecided = {key: self._tasks[key] for key in keys}
+        for _ in range(_ATTEMPTS_TO_CLAIM):
+            if not undecided:
+                return
+            try:
+                stored = await self._ledger.load(list(undecided))
+                plans = {key: planner(task, stored[key], now, self._executor.host) for key, task in undecided.items()}
+                made = await self._ledger.claim(list(plans.values()))
+            except StoreError as error:
+                self._summary.trouble.append(str(error))
+                self._run_unclaimed(undecided.values(), now)
+                return
+            for key, done in zip(plans, made, strict=True):
+                if done:
+                    self._carry_out(undecided.pop(key), plans[key], stored[key])
+        self._summary.trouble += [
+            f"task {key}: others kept changing its state; it was left to them" for key in undecided
+        ]
+
+    def _carry_out(self, task: Task, planned: Plan, before: StoredTask) -> None:
+        self._note_what_follows(task, planned)
+        if planned.change is not None:
+            self._summary.runs += [run for run in planned.change.runs if run.outcome is not None]
+            self._summary.count(planned.change.ended)
+        for run in (*planned.start, *planned.resume):
+            resumed = run in planned.resume
+            self._executor.start(task, run, last_success_at=before.last_success_at, resumed=resumed)
+
+    def _note_what_follows(self, task: Task, planned: Plan) -> None:
+        self._ask_again.pop(task.key, None)
+        self._waiting.discard(task.key)
+        if planned.ask_again_at is not None:
+            self._ask_again[task.key] = planned.ask_again_at
+        if any(run.phase is OpenPhase.QUEUED for run in planned.after.state.open_runs):
+            self._waiting.add(task.key)
+
+    def _run_unclaimed(self, tasks: Iterable[Task], now: int) -> None:
+        """Run what is due now although that cannot be recorded, except where it would be without its protection."""
+        for task in tasks:
+            planned = plan(task, StoredTask(task.key), now, self._executor.host)
+            for run in planned.start:
+                self._executor.start(task, run, claimed=False)
+
+    def _next_within_minute(self) -> int | None:
+        """Return the next tick within the nominal minute: what is due later is for the next invocation."""
+        return min((at for at in self._ask_again.values() if at < self._clock.at + MINUTE), default=None)

@@ -1,0 +1,225 @@
+"""What one process tells the store: that it lives, what it claims, how its runs ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from timewright.storage.owner import new_owner
+from timewright.storage.protocol import OwnershipLost, Store, StoreError
+from timewright.storage.records import Change, RunRecord, StoredTask
+
+if TYPE_CHECKING:
+    from timewright.engine.planning import Plan
+    from timewright.engine.task import Task
+
+_RETRY_SECONDS = 1.0
+_UNRECORDED_LIMIT = 100_000
+"""Records that are kept in memory while the store is away; beyond that the oldest are given up, loudly."""
+
+_SAFE_SHARE = 0.8
+"""The share of its lease within which an owner trusts that nobody takes it for dead."""
+
+
+class Ledger:
+    """The hold of this process on a store.
+
+    While the store is away, outcomes are kept and recorded once it is back; nothing can be claimed meanwhile.
+    """
+
+    def __init__(self, store: Store, tell: Callable[[str], None]) -> None:
+        """Tell a person of trouble through `tell`, one line at a time."""
+        self.store = store
+        self.owner = new_owner()
+        self.on_ownership_lost: Callable[[], None] = lambda: None
+        """Called when others may have taken over what this process had claimed."""
+        self._tell = tell
+        self._renewed_at = float("-inf")
+        self._unrecorded: deque[RunRecord] = deque()
+        self._unclaimed: list[tuple[Task, RunRecord]] = []
+        self._wake = asyncio.Event()
+        self._recording = asyncio.Lock()
+        self._background: list[asyncio.Task[None]] = []
+        self._trouble: str | None = None
+
+    async def open(self) -> bool:
+        """Begin; return whether the store can be used. Where it cannot now, it may be later."""
+        try:
+            await self.store.open()
+            await self._renew()
+        except StoreError as error:
+            self._report(error)
+        self._background = [asyncio.ensure_future(self._keep_renewing()), asyncio.ensure_future(self._keep_recording())]
+        return self._trouble is None
+
+    async def close(self) -> None:
+        """Record what is left and let go of everything."""
+        for each in self._background:
+            each.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self.record_finished()
+        if self._unrecorded:
+            self._tell(f"{len(self._unrecorded)} runs could not be recorded; their outcomes are told above alone")
+        with contextlib.suppress(StoreError):
+            await self.store.retire(self.owner)
+        await self.store.close()
+
+    @property
+    def available(self) -> bool:
+        """Whether the store could be used the last time."""
+        return self._trouble is None
+
+    def holds(self) -> bool:
+        """Tell whether nobody can have taken this process for dead yet.
+
+        By a clock that runs on while the machine sleeps and that nobody sets, so a process that was stopped knows
+        that others may have taken over.
+        """
+        return _elapsed() < self._renewed_at + _SAFE_SHARE * self.store.lease_seconds
+
+    async def load(self, keys: Collection[str]) -> Mapping[str, StoredTask]:
+        """Return what is recorded of tasks, what was done unclaimed included; raises StoreError."""
+        try:
+            if self._unclaimed:
+                await self._settle()
+            loaded = await self.store.load(keys)
+        except StoreError as error:
+            self._report(error)
+            raise
+        self._recovered()
+        return loaded
+
+    async def claim(self, plans: Sequence[Plan]) -> Sequence[bool]:
+        """Record plans; tell for each whether it is this process's to carry out. Raises StoreError."""
+        changes = [plan.change for plan in plans if plan.change is not None]
+        if not changes:
+            return [True] * len(plans)
+        try:
+            made = iter(await self.store.commit(self.owner, changes))
+        except OwnershipLost:
+            await self._begin_anew()
+            return [False] * len(plans)
+        except StoreError as error:
+            self._report(error)
+            raise
+        self._recovered()
+        return [plan.change is None or next(made) for plan in plans]
+
+    def keep_unclaimed(self, task: Task, run: RunRecord) -> None:
+        """Remember a run that starts without a claim, to be recorded when that is possible again."""
+        self._unclaimed.append((task, run))
+
+    def finished(self, record: RunRecord) -> None:
+        """Take an outcome to be recorded soon; many that come together are recorded together."""
+        if any(run is record for _, run in self._unclaimed):
+            return  # it will be recorded as a whole
+        if len(self._unrecorded) >= _UNRECORDED_LIMIT:
+            lost = self._unrecorded.popleft()
+            self._tell(f"the outcome of {lost.run_id} is given up: the store has been away for too long")
+        self._unrecorded.append(record)
+        self._wake.set()
+
+    async def record_finished(self) -> None:
+        """Record the outcomes that have been taken; keep them when that is not possible now."""
+        async with self._recording:
+            batch = list(self._unrecorded)
+            if not batch:
+                return
+            try:
+                recorded = await self.store.finish(self.owner, batch)
+            except OwnershipLost:
+                recorded = [False] * len(batch)
+                await self._begin_anew()
+            except StoreError as error:
+                self._report(error)
+                return
+            for _ in batch:
+                self._unrecorded.popleft()
+            self._recovered()
+            for record, done in zip(batch, recorded, strict=True):
+                if not done:
+                    self._tell(f"the outcome of {record.run_id} is not recorded: others took its run for lost")
+
+    async def _settle(self) -> None:
+        """Record what was run unclaimed, and that its ticks are decided."""
+        by_task: dict[str, list[tuple[Task, RunRecord]]] = {}
+        for task, run in self._unclaimed:
+            by_task.setdefault(task.key, []).append((task, run))
+        while by_task:
+            stored = await self.store.load(list(by_task))
+            changes = [_settling(each[-1][0], [run for _, run in each], stored[key]) for key, each in by_task.items()]
+            made = await self.store.commit(self.owner, changes)
+            by_task = {
+                change.task: by_task[change.task] for change, done in zip(changes, made, strict=True) if not done
+            }
+        self._unclaimed.clear()
+
+    async def _keep_recording(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await self.record_finished()
+            if self._unrecorded:
+                await asyncio.sleep(_RETRY_SECONDS)
+                self._wake.set()
+
+    async def _keep_renewing(self) -> None:
+        while True:
+            await asyncio.sleep(_RETRY_SECONDS if self._trouble else self.store.lease_seconds / 4)
+            try:
+                if self._renewed_at == float("-inf"):
+                    await self.store.open()
+                await self._renew()
+            except OwnershipLost:
+                await self._begin_anew()
+            except StoreError as error:
+                self._report(error)
+
+    async def _renew(self) -> None:
+        began = _elapsed()
+        await self.store.renew(self.owner)
+        self._renewed_at = began
+        self._recovered()
+
+    async def _begin_anew(self) -> None:
+        self._tell("this process was taken for dead, so others may have taken over its runs; it goes on as a new one")
+        self.on_ownership_lost()
+        self.owner = new_owner()
+        self._renewed_at = float("-inf")
+        with contextlib.suppress(StoreError):
+            await self._renew()
+
+    def _report(self, error: StoreError) -> None:
+        if str(error) != self._trouble:
+            self._trouble = str(error)
+            self._tell(self._trouble)
+
+    def _recovered(self) -> None:
+        if self._trouble is not None:
+            self._trouble = None
+            self._tell("the store can be used again")
+            self._wake.set()
+
+
+def _settling(task: Task, runs: Sequence[RunRecord], stored: StoredTask) -> Change:
+    """Return the change that records runs which nobody claimed."""
+    state = stored.state
+    latest = max(run.scheduled_at for run in runs)
+    return Change(
+        task=task.key,
+        version=stored.version,
+        watermark=latest if state.watermark is None else max(state.watermark, latest),
+        schedule_id=task.schedule_id,
+        suspended=state.suspended,
+        runs=list(runs),
+    )
+
+
+def _elapsed() -> float:
+    """Return seconds of a clock that only goes forward, sleep of the machine included where it can be had."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)

@@ -1,0 +1,212 @@
+"""The long-running form: starts every tick at its second. This is `schedule:work`.
+
+A tick is claimed shortly before it is due, together with all others of its second, so that nothing but starting is left
+to do when the second comes. What cannot be decided before, because it depends on runs that are active then, is decided
+in the second itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from timewright.decisions.task_state import OpenPhase
+from timewright.engine.agenda import Agenda
+from timewright.engine.planning import Plan, plan, without_run
+from timewright.resources.vocabulary import ConcurrencyPolicy
+from timewright.storage.protocol import StoreError
+from timewright.storage.records import StoredTask
+
+if TYPE_CHECKING:
+    from timewright.engine.executor import Executor
+    from timewright.engine.ledger import Ledger
+    from timewright.engine.task import Task
+    from timewright.storage.records import RunRecord
+
+LEAD_SECONDS = 0.8
+"""How long before its second a tick is claimed. Less than a second, so that two seconds never mix."""
+
+_LONGEST_SLEEP = 1.0
+"""How long the loop sleeps at most: somebody may set the clock meanwhile."""
+
+_LATE_SECONDS = 1
+"""Ticks older than this are decided as of now, like those of any other downtime."""
+
+_BATCH = 1_000
+"""How many tasks are planned before the event loop may turn to something else."""
+
+
+class Entry:
+    """What the loop knows of one task."""
+
+    __slots__ = ("stored", "task")
+
+    def __init__(self, task: Task, stored: StoredTask) -> None:
+        """Begin with what the store tells."""
+        self.task = task
+        self.stored = stored
+
+
+class Loop:
+    """Starts the ticks of many tasks. Everything here happens on one event loop; only the store works elsewhere."""
+
+    def __init__(self, ledger: Ledger, executor: Executor) -> None:
+        """Record in the ledger, run by the executor."""
+        self._ledger = ledger
+        self._executor = executor
+        self._entries: dict[str, Entry] = {}
+        self._agenda = Agenda()
+        self._woken = asyncio.Event()
+        executor.on_end = self._ended
+
+    @property
+    def tasks(self) -> Sequence[Task]:
+        """The tasks that are scheduled now."""
+        return [entry.task for entry in self._entries.values()]
+
+    def wake(self) -> None:
+        """Have the loop look at the agenda again at once."""
+        self._woken.set()
+
+    async def replace_tasks(self, tasks: Sequence[Task]) -> None:
+        """Schedule these tasks from now on, and no others. Active runs of those that are gone come to their end."""
+        wanted = {task.key: task for task in tasks}
+        for key in [key for key in self._entries if key not in wanted]:
+            del self._entries[key]
+            self._agenda.put(key, None)
+        fresh = [task for key, task in wanted.items() if key not in self._entries or self._entries[key].task != task]
+        for task in fresh:
+            known = self._entries.get(task.key)
+            self._entries[task.key] = Entry(task, known.stored if known else StoredTask(task.key))
+        await self.decide([task.key for task in fresh])
+
+    async def run(self) -> None:
+        """Start ticks until the executor stops."""
+        while not self._executor.stopping:
+            second = self._agenda.first()
+            if second is None or second - LEAD_SECONDS > time.time():
+                await self._sleep_until(None if second is None else second - LEAD_SECONDS)
+            elif second < time.time() - _LATE_SECONDS:
+                await self.decide(self._agenda.take(int(time.time())))
+            else:
+                await self._turn(second)
+
+    async def decide(self, keys: Iterable[str]) -> None:
+        """Decide on tasks as of now and as they are recorded now, whatever was known of them."""
+        undecided = [key for key in keys if key in self._entries]
+        while undecided and not self._executor.stopping:
+            if not await self._reload(undecided):
+                return
+            plans = [(key, self._plan(key, int(time.time()))) for key in undecided]
+            undecided = await self._carry_out(plans, gate=None)
+
+    async def _turn(self, second: int) -> None:
+        """Claim the ticks of a second before it comes, start them in it, and decide there what could not be before."""
+        gate = asyncio.Event()
+        certain: list[tuple[str, Plan]] = []
+        uncertain: list[str] = []
+        for number, key in enumerate(self._agenda.take(second)):
+            if number % _BATCH == _BATCH - 1:
+                await asyncio.sleep(0)
+            if key in self._entries and self._is_certain(self._entries[key]):
+                certain.append((key, self._plan(key, second)))
+            else:
+                uncertain.append(key)
+        uncertain += await self._carry_out(certain, gate)
+        delay = second - time.time()
+        while 0 < delay < 2 * _LONGEST_SLEEP:
+            await asyncio.sleep(delay)
+            delay = second - time.time()
+        if self._ledger.holds() or not self._ledger.available:
+            gate.set()
+        else:
+            self._executor.abandon(gate)
+        if uncertain:
+            await asyncio.sleep(0)  # what is claimed starts first
+            await self.decide(uncertain)
+
+    def _is_certain(self, entry: Entry) -> bool:
+        """Tell whether what is decided on a task before its second will be right in that second."""
+        state, policies = entry.stored.state, entry.task.policies
+        if entry.stored.pause is not None or state.suspended:
+            return False
+        if not state.open_runs:
+            return True
+        unlimited = policies.concurrency is ConcurrencyPolicy.ALLOW and policies.max_concurrent is None
+        return unlimited and all((entry.task.key, run.run_id) in self._executor.active for run in state.open_runs)
+
+    def _plan(self, key: str, now: int) -> Plan:
+        entry = self._entries[key]
+        return plan(entry.task, entry.stored, now, self._executor.host)
+
+    async def _carry_out(self, plans: Sequence[tuple[str, Plan]], gate: asyncio.Event | None) -> list[str]:
+        """Record plans and start their runs, behind the gate if there is one; return the keys of those refused."""
+        try:
+            made = await self._ledger.claim([planned for _, planned in plans])
+        except StoreError:
+            self._run_unclaimed(plans, gate)
+            return []
+        refused = []
+        for number, ((key, planned), done) in enumerate(zip(plans, made, strict=True)):
+            if number % _BATCH == _BATCH - 1:
+                await asyncio.sleep(0)
+            entry = self._entries.get(key)
+            if entry is None:
+                continue
+            if not done:
+                refused.append(key)
+                continue
+            last_success_at = entry.stored.last_success_at
+            entry.stored = planned.after
+            self._agenda.put(key, planned.ask_again_at)
+            for run in planned.start:
+                self._executor.start(entry.task, run, last_success_at=last_success_at, gate=gate)
+            for run in planned.resume:
+                self._executor.start(entry.task, run, last_success_at=last_success_at, gate=gate, resumed=True)
+            for run_id in planned.change.cancel if planned.change else ():
+                self._executor.cancel(key, run_id, "a newer run replaces it")
+        return refused
+
+    def _run_unclaimed(self, plans: Sequence[tuple[str, Plan]], gate: asyncio.Event | None) -> None:
+        """Run what is due although that cannot be recorded now, except where it would be without its protection."""
+        for key, planned in plans:
+            entry = self._entries.get(key)
+            if entry is None:
+                continue
+            entry.stored = planned.after
+            self._agenda.put(key, planned.ask_again_at)
+            for run in planned.start:
+                self._executor.start(entry.task, run, gate=gate, claimed=False)
+
+    async def _reload(self, keys: Sequence[str]) -> bool:
+        """Take over what the store tells of tasks; where it cannot be asked, go on with what is known."""
+        try:
+            await self._ledger.record_finished()
+            stored = await self._ledger.load(keys)
+        except StoreError:
+            plans = [(key, self._plan(key, int(time.time()))) for key in keys]
+            self._run_unclaimed(plans, gate=None)
+            return False
+        for key, each in stored.items():
+            if key in self._entries:
+                self._entries[key].stored = each
+        return True
+
+    def _ended(self, task: Task, run: RunRecord) -> None:
+        """Make room for what waits for the end of a run."""
+        entry = self._entries.get(task.key)
+        if entry is None:
+            return
+        entry.stored = without_run(entry.stored, run)
+        if any(each.phase is OpenPhase.QUEUED for each in entry.stored.state.open_runs):
+            self._agenda.put(task.key, int(time.time()))
+            self.wake()
+
+    async def _sleep_until(self, instant: float | None) -> None:
+        seconds = _LONGEST_SLEEP if instant is None else min(_LONGEST_SLEEP, max(0.0, instant - time.time()))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), seconds)
+        self._woken.clear()

@@ -1,0 +1,146 @@
+"""From a decision to what a store records and what this process then starts. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from timewright.decisions.task_state import OpenPhase, TaskState
+from timewright.decisions.ticks import Decision, Rules, apply, decide
+from timewright.engine.task import NEVER, Task
+from timewright.resources.vocabulary import Outcome, Reason
+from timewright.storage.records import Change, RunRecord, StoredTask
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to happen with one task now."""
+
+    change: Change | None
+    """To be recorded before anything starts; None when there is nothing to record."""
+    start: tuple[RunRecord, ...]
+    """The runs that whoever gets the change recorded starts."""
+    resume: tuple[RunRecord, ...]
+    """The same for runs that have a record, with more in it than is known here: they waited, or were lost."""
+    after: StoredTask
+    """What the store will hold of the task then."""
+    ask_again_at: int | None
+    """When to plan again if nothing else happens; UTC seconds."""
+
+
+def rules_of(task: Task, stored: StoredTask, now: int) -> Rules:
+    """Return the rules for a task that a person may have paused."""
+    pause = stored.pause
+    paused = pause is not None and (pause.until is None or now < pause.until)
+    return Rules(task.ticks, task.schedule_id, task.policies, task.suspended or paused)
+
+
+def plan(task: Task, stored: StoredTask, now: int, host: str) -> Plan:
+    """Decide on a task as it is recorded, at an instant in UTC seconds. `host` is the name of this machine."""
+    decision = decide(rules_of(task, stored, now), stored.state, now)
+    if is_idle(decision, stored.state):
+        return Plan(None, (), (), stored, decision.ask_again_at)
+    return _planned(task, stored, decision, host)
+
+
+def plan_waiting(task: Task, stored: StoredTask, now: int, host: str) -> Plan:
+    """Decide as `plan` does, but on runs alone: those that wait for room, and those that nobody runs any more.
+
+    For whoever is not there for the ticks of now, such as an invocation that outlasts its minute.
+    """
+    state = stored.state
+    rules = replace(rules_of(task, stored, now), ticks=NEVER, schedule_id=state.schedule_id or task.schedule_id)
+    decision = replace(decide(rules, state, now), suspended=state.suspended)
+    if is_idle(decision, state):
+        return Plan(None, (), (), stored, decision.ask_again_at)
+    planned = _planned(task, stored, decision, host)
+    if planned.change is not None:
+        planned.change.watermark, planned.change.schedule_id = state.watermark, state.schedule_id
+    kept = replace(planned.after.state, watermark=state.watermark, schedule_id=state.schedule_id)
+    return replace(planned, after=replace(planned.after, state=kept))
+
+
+def _planned(task: Task, stored: StoredTask, decision: Decision, host: str) -> Plan:
+    start = [
+        RunRecord(
+            task.key, task.run_id(each.scheduled_at), each.scheduled_at, each.trigger, OpenPhase.CLAIMED, host=host
+        )
+        for each in decision.start
+    ]
+    resume = [replace(_known(task, stored, each), host=host) for each in (*decision.dequeue, *decision.rerun)]
+    change = Change(
+        task=task.key,
+        version=stored.version,
+        watermark=decision.watermark,
+        schedule_id=decision.schedule_id,
+        suspended=decision.suspended,
+        runs=[*start, *resume, *_queued(task, decision), *_ended(task, stored, decision)],
+        cancel=list(decision.cancel),
+        ended=_counts(decision),
+    )
+    after = replace(stored, version=stored.version + 1, state=apply(stored.state, decision, task.run_id))
+    return Plan(change, tuple(start), tuple(resume), after, decision.ask_again_at)
+
+
+def without_run(stored: StoredTask, run: RunRecord) -> StoredTask:
+    """Return what the store will hold of a task once the outcome of a run is recorded."""
+    open_runs = tuple(each for each in stored.state.open_runs if each.run_id != run.run_id)
+    succeeded = run.outcome is Outcome.SUCCEEDED and run.finished_at is not None
+    return replace(
+        stored,
+        state=replace(stored.state, open_runs=open_runs),
+        last_success_at=int(run.finished_at) if succeeded and run.finished_at else stored.last_success_at,
+    )
+
+
+def is_idle(decision: Decision, state: TaskState) -> bool:
+    """Tell whether a decision has nothing to record.
+
+    A watermark that passes over no tick is none: whoever decides later comes to the same result from the older one.
+    """
+    return (
+        not (decision.start or decision.enqueue or decision.end or decision.end_many or decision.cancel)
+        and not (decision.dequeue or decision.drop or decision.lost or decision.rerun)
+        and state.watermark is not None
+        and decision.schedule_id == state.schedule_id
+        and decision.suspended == state.suspended
+    )
+
+
+def _queued(task: Task, decision: Decision) -> list[RunRecord]:
+    return [
+        RunRecord(task.key, task.run_id(each.scheduled_at), each.scheduled_at, each.trigger, OpenPhase.QUEUED)
+        for each in decision.enqueue
+    ]
+
+
+def _ended(task: Task, stored: StoredTask, decision: Decision) -> list[RunRecord]:
+    """Return the records of ticks and runs that end by the decision itself."""
+    ended = []
+    for each in decision.end:
+        run = RunRecord(task.key, task.run_id(each.scheduled_at), each.scheduled_at)
+        ended.append(_end(run, each.outcome, each.reason, each.message))
+    for run_id, outcome, reason, message in decision.drop:
+        ended.append(_end(_known(task, stored, run_id), outcome, reason, message))
+    ended += [_end(_known(task, stored, each), Outcome.LOST, Reason.OWNER_GONE, _LOST) for each in decision.lost]
+    return ended
+
+
+_LOST = "whoever ran it is gone, and nobody can tell how it ended"
+
+
+def _known(task: Task, stored: StoredTask, run_id: str) -> RunRecord:
+    """Return what the state of a task tells of one of its open runs, as claimed."""
+    run = next(each for each in stored.state.open_runs if each.run_id == run_id)
+    return RunRecord(task.key, run_id, run.scheduled_at, run.trigger, OpenPhase.CLAIMED)
+
+
+def _end(run: RunRecord, outcome: Outcome, reason: Reason, message: str) -> RunRecord:
+    run.phase, run.outcome, run.reason, run.message = None, outcome, reason.value, message
+    return run
+
+
+def _counts(decision: Decision) -> dict[Outcome, int]:
+    counts: dict[Outcome, int] = {}
+    for each in decision.end_many:
+        counts[each.outcome] = counts.get(each.outcome, 0) + each.count
+    return counts

@@ -1,0 +1,132 @@
+"""A process that schedules: its hold on the store, its runs, and what has to be done beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from timewright.decisions.task_state import OpenPhase
+from timewright.engine.executor import Executor, Surroundings
+from timewright.engine.ledger import Ledger
+from timewright.storage.protocol import StoreError
+
+if TYPE_CHECKING:
+    from timewright.engine.by_hand import Request
+    from timewright.engine.summary import Summary
+    from timewright.engine.task import Task
+    from timewright.storage.protocol import Store
+    from timewright.storage.records import RunRecord
+
+_LOOK_SECONDS = 1.0
+"""How often to look whether somebody asked for the end of a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Where outcomes are recorded, and where runs are started."""
+
+    ledger: Ledger
+    executor: Executor
+
+
+@contextlib.asynccontextmanager
+async def begin(store: Store, surroundings: Surroundings, tell: Callable[[str], None]) -> AsyncIterator[Session]:
+    """Begin to schedule; on the way out wait for all runs, record them, and let go of the store.
+
+    `tell` takes a line at a time for a person: trouble with the store, mostly.
+    """
+    ledger = Ledger(store, tell)
+    executor = Executor(ledger, surroundings)
+    await ledger.open()
+    watching = asyncio.ensure_future(_watch(ledger, executor))
+    try:
+        yield Session(ledger, executor)
+    finally:
+        try:
+            await executor.drain()
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            await ledger.close()
+
+
+async def run_due(
+    tasks: Sequence[Task],
+    store: Store,
+    *,
+    at: int | None = None,
+    surroundings: Surroundings,
+    tell: Callable[[str], None],
+    on_begin: Callable[[Executor], None] = lambda executor: None,
+) -> Summary:
+    """Run what is due at the minute of an instant (UTC seconds), by default the present one, and wait for it.
+
+    `on_begin` gets the executor, so that a signal or a deadline can end it.
+    """
+    from timewright.engine.invocation import Invocation, NominalClock
+
+    clock = NominalClock.of(at)
+    async with begin(store, surroundings, tell) as session:
+        on_begin(session.executor)
+        summary = await Invocation(tasks, session.ledger, session.executor, clock).run()
+        await _prune(tasks, session.ledger, summary)
+    return summary
+
+
+async def run_now(
+    task: Task,
+    request: Request,
+    store: Store,
+    *,
+    surroundings: Surroundings,
+    tell: Callable[[str], None],
+    on_begin: Callable[[Executor], None] = lambda executor: None,
+) -> RunRecord:
+    """Run a task now, wait for its end, and return its record.
+
+    Raises InvalidParametersError, and StoreError when the store cannot be used.
+    """
+    from timewright.engine.by_hand import run_by_hand
+
+    async with begin(store, surroundings, tell) as session:
+        on_begin(session.executor)
+        return await run_by_hand(task, request, session.ledger, session.executor)
+
+
+async def _watch(ledger: Ledger, executor: Executor) -> None:
+    """Pass on requests for the end of runs, and let others see which runs have started."""
+    marked: set[str] = set()
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        if not executor.active or not ledger.available:
+            continue
+        with contextlib.suppress(StoreError):
+            for task, run_id in await ledger.store.cancel_requests(ledger.owner):
+                executor.cancel(task, run_id)
+            started = [
+                running.run
+                for running in executor.active.values()
+                if running.claimed and running.run.phase is OpenPhase.RUNNING and running.run.run_id not in marked
+            ]
+            if started:
+                await ledger.store.mark_started(ledger.owner, started)
+            marked = {running.run.run_id for running in executor.active.values() if running.run.run_id in marked}
+            marked |= {run.run_id for run in started}
+
+
+async def _prune(tasks: Sequence[Task], ledger: Ledger, summary: Summary) -> None:
+    """Remove from the history what the tasks that ran keep no longer."""
+    ran = {run.task for run in summary.runs}
+    if ran and ledger.available:
+        await ledger.record_finished()
+        with contextlib.suppress(StoreError):
+            await ledger.store.prune({task.key: task.retention for task in tasks if task.key in ran})
+
+
+def deadline_in(seconds: float | None) -> float | None:
+    """Return when that many seconds will have passed, by `time.monotonic()`."""
+    return None if seconds is None else time.monotonic() + seconds
