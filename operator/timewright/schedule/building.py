@@ -11,9 +11,9 @@ from timewright.runner.definition import NO_RETRY, Definition, OutputFile
 from timewright.runner.hooks import NO_HOOKS, Hooks
 from timewright.schedule.errors import DeclarationError
 from timewright.schedule.functions import Inverse, check_arguments, is_importable
-from timewright.schedule.names import name_of_command, name_of_function, name_of_request
+from timewright.schedule.names import name_of_task
 from timewright.schedule.timing import parse_arguments
-from timewright.schedule.work import Command, FunctionCall, Request
+from timewright.schedule.work import Command, Request
 from timewright.storage.protocol import Retention
 from timewright.timetable.errors import ScheduleError
 from timewright.timetable.parsing import parse
@@ -77,7 +77,7 @@ class Builder:
             try:
                 if not self._is_here(declaration):
                     continue
-                name = self.name_of(declaration)
+                name = name_of_task(declaration)
                 other = named.setdefault(name, declaration)
                 tasks.append(self._task(name, declaration))
             except DeclarationError as error:
@@ -89,26 +89,6 @@ class Builder:
         if problems:
             raise DeclarationError("\n".join(problems))
         return tasks
-
-    def name_of(self, declaration: Declaration) -> str:
-        """Return the name of a task: the one given, or what its work is called.
-
-        Raises:
-            DeclarationError: when nothing gives it a name.
-
-        """
-        if declaration.settings.name is not None:
-            return declaration.settings.name
-        work = declaration.work
-        if isinstance(work, FunctionCall):
-            name = name_of_function(work.function)
-        elif isinstance(work, Command):
-            name = name_of_command(work.arguments)
-        else:
-            name = name_of_request(work.method, work.url)
-        if not name:
-            raise DeclarationError(f"{declaration.place}: the task has no name; give it one: named(…)")
-        return name
 
     def _is_here(self, declaration: Declaration) -> bool:
         wanted = declaration.settings.environments

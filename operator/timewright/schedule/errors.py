@@ -15,6 +15,10 @@ class DeclarationError(ValueError):
     """
 
 
+class LoadError(Exception):
+    """A schedule or manifest that cannot be read. The text names what was asked for, what is wrong, and the remedy."""
+
+
 def refusal(place: Place, field: str, value: object, problem: str, remedy: str) -> DeclarationError:
     """Return the error for one value."""
     shown = repr(value)

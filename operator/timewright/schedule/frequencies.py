@@ -6,6 +6,7 @@ that a limit to weekdays stays. Of `weekly().mondays().at("13:00")` remains Mond
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from timewright.schedule.fluent import Changed, Fluent, refusal
@@ -23,6 +24,8 @@ from timewright.schedule.times_of_day import (
     read_time,
     read_weekdays,
 )
+from timewright.timetable.errors import ScheduleError
+from timewright.timetable.parsing import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,13 +39,14 @@ class Frequencies(Fluent[Changed]):
     __slots__ = ()
 
     def cron(self, *expressions: str) -> Changed:
-        """Run at the ticks of one or several expressions: cron, `@daily`, `@every 90s`; see docs/schedules.md.
-
-        An expression is read when the schedule is used, and refused then with the line that declared it.
-        """
+        """Run at the ticks of one or several expressions: cron, `@daily`, `@every 90s`; see docs/schedules.md."""
         changed, settings = self._change()
         if not expressions or not all(isinstance(one, str) for one in expressions):
             raise refusal("cron", expressions, "is no expression", 'write one like cron("*/5 * * * *")')
+        for one in expressions:
+            problem = _problem_of(one)
+            if problem is not None:
+                raise refusal("cron", one, problem.problem, problem.remedy)
         settings.by_hand = False
         fields = expressions[0].split() if len(expressions) == 1 and not expressions[0].startswith("@") else []
         if len(fields) == 5:
@@ -261,6 +265,16 @@ class Frequencies(Fluent[Changed]):
         settings.minute = str(seconds // 60 % 60)
         settings.hour = str(seconds // 3600)
         return changed, settings
+
+
+@lru_cache(maxsize=1024)
+def _problem_of(expression: str) -> ScheduleError | None:
+    """Return what is wrong with an expression, which may be that of many tasks."""
+    try:
+        parse(expression, seed="")
+    except ScheduleError as error:
+        return error
+    return None
 
 
 def _date(settings: Settings, *, day_of_month: str = "*", month: str = "*", day_of_week: str = "*") -> None:

@@ -16,6 +16,8 @@ from timewright.schedule.times_of_day import (
     read_time,
     read_weekdays,
 )
+from timewright.timetable.errors import ScheduleError
+from timewright.timetable.zones import load_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,6 +42,10 @@ class Limits(Fluent[Changed]):
         name = zone if isinstance(zone, str) else getattr(zone, "key", None)
         if not isinstance(name, str):
             raise refusal("time_zone", zone, "has no name", 'write the name of a time zone, such as "Europe/Berlin"')
+        try:
+            load_zone(name)
+        except ScheduleError as error:
+            raise refusal("time_zone", name, error.problem, error.remedy) from error
         settings.time_zone = name
         return changed
 
@@ -131,7 +137,6 @@ class Limits(Fluent[Changed]):
 
         One that begins with `not` is excluded. See docs/schedules.md for how windows are written.
         """
-        from timewright.timetable.errors import ScheduleError
         from timewright.timetable.windows import parse_window
 
         try:
@@ -183,8 +188,6 @@ class Limits(Fluent[Changed]):
         return changed
 
     def _calendar(self, field: str, make: Any, value: object) -> Changed:
-        from timewright.timetable.errors import ScheduleError
-
         try:
             calendar = make()
         except ScheduleError as error:

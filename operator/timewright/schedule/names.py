@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from timewright.schedule.errors import DeclarationError
 from timewright.schedule.fluent import refusal
 from timewright.schedule.functions import name_of
+from timewright.schedule.work import Command, FunctionCall
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any
+    from timewright.schedule.declaration import Declaration
+    from timewright.schedule.work import Work
 
 _LONGEST = 100
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.:-]{{0,{_LONGEST - 1}}}\Z", re.ASCII)
@@ -29,20 +31,27 @@ def check_name(field: str, name: str) -> None:
         raise refusal(field, name, "is no name", remedy)
 
 
-def name_of_function(function: Callable[..., Any]) -> str:
-    """Return the name that a task has by its function; empty when the function has none."""
-    return name_of(function)
+def name_of_task(declaration: Declaration) -> str:
+    """Return the name that a task was given, or what its work is called.
+
+    Raises:
+        DeclarationError: when nothing gives it a name.
+
+    """
+    name = declaration.settings.name or _name_of_work(declaration.work)
+    if not _NAME.match(name):
+        problem = f"its name would be {name!r}, which is not as names are" if name else "the task has no name"
+        raise DeclarationError(f"{declaration.place}: {problem}; give it one: named(…)")
+    return name
 
 
-def name_of_command(arguments: Sequence[str]) -> str:
-    """Return the name that a task has by its command: its words with hyphens between them."""
-    return _slug(" ".join(arguments))
-
-
-def name_of_request(method: str, url: str) -> str:
-    """Return the name that a task has by its request: method, host and path."""
-    path = url.partition("?")[0].partition("#")[0].partition("://")[2].rpartition("@")[2]
-    return _slug(f"{method.lower()} {path}")
+def _name_of_work(work: Work) -> str:
+    if isinstance(work, FunctionCall):
+        return name_of(work.function)
+    if isinstance(work, Command):
+        return _slug(" ".join(work.arguments))
+    authority, slash, path = work.url.partition("?")[0].partition("#")[0].partition("://")[2].partition("/")
+    return _slug(f"{work.method.lower()} {authority.rpartition('@')[2]}{slash}{path}")
 
 
 def _slug(text: str) -> str:

@@ -10,14 +10,14 @@ from zoneinfo import ZoneInfo
 from timewright.schedule.declaration import Declaration, Declaring, Sayings, Template
 from timewright.schedule.errors import DeclarationError
 from timewright.schedule.fluent import contradiction, refusal
-from timewright.schedule.names import check_name
+from timewright.schedule.names import check_name, name_of_task
 from timewright.schedule.places import place_of_caller
 from timewright.schedule.registry import Registry
 from timewright.schedule.settings import Settings
+from timewright.schedule.work import FunctionCall
 
 if TYPE_CHECKING:
     from timewright.engine.task import Task
-    from timewright.schedule.building import Builder
     from timewright.schedule.work import Work
 
 ENVIRONMENT = "TIMEWRIGHT_ENVIRONMENT"
@@ -95,7 +95,17 @@ class Schedule(Sayings[Template], Declaring):
             DeclarationError: when any task cannot be built; it tells of all that cannot, a line for each.
 
         """
-        return self._builder(host).build(self._registry.declarations)
+        from timewright.schedule.building import Builder
+
+        builder = Builder(
+            self.name,
+            salt=self._salt,
+            host=host,
+            environment=self.environment_name,
+            maintenance=self._maintenance,
+            app=self.app,
+        )
+        return builder.build(self._registry.declarations)
 
     def function_of(self, name: str) -> Callable[..., Any]:
         """Return the function of a task.
@@ -104,35 +114,17 @@ class Schedule(Sayings[Template], Declaring):
             DeclarationError: when there is no such task, or it calls no function.
 
         """
-        from timewright.schedule.work import FunctionCall
-
         work = self._find(name).work
         if isinstance(work, FunctionCall):
             return work.function
         raise DeclarationError(f"task {name!r} of schedule {self.name!r} calls no function")
 
     def _find(self, name: str) -> Declaration:
-        builder = self._builder(None)
-        names = []
-        for declaration in self._registry.declarations:
-            known = builder.name_of(declaration)
-            if known == name:
-                return declaration
-            names.append(known)
-        known_names = ", ".join(names) or "none"
-        raise DeclarationError(f"schedule {self.name!r} has no task {name!r}; its tasks are {known_names}")
-
-    def _builder(self, host: str | None) -> Builder:
-        from timewright.schedule.building import Builder
-
-        return Builder(
-            self.name,
-            salt=self._salt,
-            host=host,
-            environment=self.environment_name,
-            maintenance=self._maintenance,
-            app=self.app,
-        )
+        declared = {name_of_task(declaration): declaration for declaration in self._registry.declarations}
+        if name not in declared:
+            known = f"its tasks are {', '.join(declared)}" if declared else "it has no tasks"
+            raise DeclarationError(f"schedule {self.name!r} has no task {name!r}; {known}")
+        return declared[name]
 
     def _change(self) -> tuple[Template, Settings]:
         template = self.group()
