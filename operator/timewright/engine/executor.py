@@ -70,6 +70,8 @@ class Executor:
         self.host = socket.gethostname()
         self.on_end: Callable[[Task, RunRecord], None] = lambda task, run: None
         """Called with each run that has ended, once its outcome is with the ledger."""
+        self.on_stop: Callable[[], None] = lambda: None
+        """Called when no more runs are to be started."""
         self.stopping = False
         """Whether all is to end: whoever starts runs starts no more."""
         self._ledger = ledger
@@ -109,10 +111,15 @@ class Executor:
         if running is not None:
             running.stop.request(message, Reason.INTERRUPTED)
 
-    def stop_all(self, message: str) -> None:
-        """Ask all runs to end, and start no more."""
+    def begin_to_stop(self) -> None:
+        """Start no more runs; those that are active go on."""
         self.stopping = True
         self._ended.set()
+        self.on_stop()
+
+    def stop_all(self, message: str) -> None:
+        """Ask all runs to end, and start no more."""
+        self.begin_to_stop()
         for running in self.active.values():
             running.stop.request(message)
 

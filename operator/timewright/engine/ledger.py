@@ -21,6 +21,9 @@ _RETRY_SECONDS = 1.0
 _UNRECORDED_LIMIT = 100_000
 """Records that are kept in memory while the store is away; beyond that the oldest are given up, loudly."""
 
+_NAMED = 5
+"""How many runs a message names."""
+
 _SAFE_SHARE = 0.8
 """The share of its lease within which an owner trusts that nobody takes it for dead."""
 
@@ -58,8 +61,9 @@ class Ledger:
 
     async def close(self) -> None:
         """Record what is left and let go of everything."""
-        for each in self._background:
-            each.cancel()
+        async with self._recording:  # what is being recorded now is not to be recorded twice
+            for each in self._background:
+                each.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self.record_finished()
         if self._unrecorded:
@@ -140,9 +144,10 @@ class Ledger:
             for _ in batch:
                 self._unrecorded.popleft()
             self._recovered()
-            for record, done in zip(batch, recorded, strict=True):
-                if not done:
-                    self._tell(f"the outcome of {record.run_id} is not recorded: others took its run for lost")
+            refused = [record.run_id for record, done in zip(batch, recorded, strict=True) if not done]
+            if refused:
+                some = ", ".join(refused[:_NAMED]) + (" and more" if len(refused) > _NAMED else "")
+                self._tell(f"{len(refused)} outcomes are not recorded, since others took their runs for lost: {some}")
 
     async def _settle(self) -> None:
         """Record what was run unclaimed, and that its ticks are decided."""

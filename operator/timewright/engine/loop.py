@@ -61,6 +61,7 @@ class Loop:
         self._agenda = Agenda()
         self._woken = asyncio.Event()
         executor.on_end = self._ended
+        executor.on_stop = self.wake
 
     @property
     def tasks(self) -> Sequence[Task]:
