@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from timewright.schedule.calendars import DeclaredCalendar
 from timewright.schedule.choices import read_choice
 from timewright.schedule.fluent import Changed, Fluent, contradiction, refusal
 from timewright.schedule.times_of_day import (
@@ -20,7 +21,7 @@ from timewright.timetable.errors import ScheduleError
 from timewright.timetable.zones import load_zone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from zoneinfo import ZoneInfo
 
     from timewright.timetable.calendars import Calendar
@@ -167,17 +168,20 @@ class Limits(Fluent[Changed]):
 
         if not dates:
             raise refusal("closed_on", dates, "is empty", 'write dates like "2026-12-24"')
-        return self._calendar("closed_on", lambda: Dates(dates), dates)
+        manifest = {"dates": [str(each) for each in dates]}
+        return self._calendar("closed_on", lambda: Dates(dates), dates, manifest)
 
     def closed_on_holidays(self, country: str, subdivision: str | None = None) -> Changed:
         """Keep it from running on public holidays: `closed_on_holidays("DE", "BY")`. Needs `timewright[calendars]`."""
         from timewright.timetable.calendars import Holidays
 
-        return self._calendar("closed_on_holidays", lambda: Holidays(country, subdivision), country)
+        part = {} if subdivision is None else {"subdivision": subdivision}
+        manifest = {"holidays": {"country": country, **part}}
+        return self._calendar("closed_on_holidays", lambda: Holidays(country, subdivision), country, manifest)
 
     def closed_by(self, calendar: Calendar) -> Changed:
         """Keep it from running when a calendar of `timewright.timetable.calendars` is closed."""
-        return self._calendar("closed_by", lambda: calendar, calendar)
+        return self._calendar("closed_by", lambda: calendar, calendar, None)
 
     def when_closed(self, what: str) -> Changed:
         """Say what becomes of ticks that a calendar closes: `Skip`, or move to the `PreviousDay` or `NextDay`."""
@@ -187,13 +191,15 @@ class Limits(Fluent[Changed]):
         settings.when_closed = read_choice("when_closed", what, Excluded)
         return changed
 
-    def _calendar(self, field: str, make: Any, value: object) -> Changed:
+    def _calendar(
+        self, field: str, make: Callable[[], Calendar], value: object, manifest: dict[str, Any] | None
+    ) -> Changed:
         try:
             calendar = make()
         except ScheduleError as error:
             raise refusal(field, value, error.problem, error.remedy) from error
         changed, settings = self._change()
-        settings.calendars = (*settings.calendars, calendar)
+        settings.calendars = (*settings.calendars, DeclaredCalendar(calendar, manifest))
         return changed
 
     def _days(self, field: str, bits: int) -> Changed:

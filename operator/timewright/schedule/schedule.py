@@ -114,12 +114,18 @@ class Schedule(Sayings[Template], Declaring):
             DeclarationError: when there is no such task, or it calls no function.
 
         """
-        work = self._find(name).work
+        work = self.declaration_of(name).work
         if isinstance(work, FunctionCall):
             return work.function
         raise DeclarationError(f"task {name!r} of schedule {self.name!r} calls no function")
 
-    def _find(self, name: str) -> Declaration:
+    def declaration_of(self, name: str) -> Declaration:
+        """Return a task as it was declared.
+
+        Raises:
+            DeclarationError: when there is no such task.
+
+        """
         declared = {name_of_task(declaration): declaration for declaration in self._registry.declarations}
         if name not in declared:
             known = f"its tasks are {', '.join(declared)}" if declared else "it has no tasks"

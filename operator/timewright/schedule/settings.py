@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date, datetime
 
+    from timewright.schedule.calendars import DeclaredCalendar
     from timewright.schedule.parameters import DeclaredParameter
-    from timewright.timetable.calendars import Calendar, Excluded
+    from timewright.timetable.calendars import Excluded
     from timewright.timetable.daylight import DaylightSaving
     from timewright.timetable.windows import Window
 
@@ -43,7 +44,7 @@ class Settings:
     by_hand: bool = False
     time_zone: str | None = None
     windows: tuple[Window, ...] = ()
-    calendars: tuple[Calendar, ...] = ()
+    calendars: tuple[DeclaredCalendar, ...] = ()
     when_closed: Excluded | None = None
     start_at: date | datetime | None = None
     end_at: date | datetime | None = None

@@ -12,8 +12,9 @@ from timewright.timetable.spread import seed_of
 from timewright.timetable.zones import EPOCH, load_zone
 
 if TYPE_CHECKING:
+    from timewright.schedule.calendars import DeclaredCalendar
     from timewright.schedule.settings import Settings
-    from timewright.timetable.calendars import Calendar, Excluded
+    from timewright.timetable.calendars import Excluded
     from timewright.timetable.daylight import DaylightSaving
     from timewright.timetable.windows import Window
 
@@ -21,14 +22,14 @@ _MIDNIGHT = 86_400
 
 
 class ParseArguments(NamedTuple):
-    """The arguments of `timetable.parse`, to compare and to digest."""
+    """What becomes the arguments of `timetable.parse`, to compare and to digest."""
 
     expression: tuple[str, ...]
     time_zone: str
     seed: str | None
     daylight_saving: DaylightSaving | None
     windows: tuple[Window, ...]
-    calendars: tuple[Calendar, ...]
+    calendars: tuple[DeclaredCalendar, ...]
     excluded: Excluded | None
     start_at: datetime | None
     end_at: datetime | None
@@ -38,11 +39,12 @@ class ParseArguments(NamedTuple):
 
         `@every` stays on a grid: what asks for ticks does not always ask from one.
         """
-        return {**self._asdict(), "anchor": self.start_at or EPOCH}
+        calendars = [each.calendar for each in self.calendars]
+        return {**self._asdict(), "calendars": calendars, "anchor": self.start_at or EPOCH}
 
     def digest(self) -> str:
-        """Return a short text that changes whenever the ticks may, a calendar's content apart."""
-        said = {**self._asdict(), "calendars": [calendar.name for calendar in self.calendars]}
+        """Return a short text that changes whenever the ticks may, apart from what a calendar of `closed_by` says."""
+        said = {**self._asdict(), "calendars": [each.identity for each in self.calendars]}
         return blake2b(repr(said).encode(), digest_size=8).hexdigest()
 
 
