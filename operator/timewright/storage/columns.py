@@ -54,15 +54,15 @@ def run_values(run: RunRecord) -> tuple[Any, ...]:
     return (
         run.run_id,
         run.scheduled_at,
-        run.trigger.value,
-        None if run.phase is None else run.phase.value,
-        None if run.outcome is None else run.outcome.value,
+        run.trigger._value_,
+        run.phase and run.phase._value_,
+        run.outcome and run.outcome._value_,
         run.reason,
-        text(run.message),
+        run.message and text(run.message),
         run.started_at,
         run.finished_at,
         run.exit_code,
-        text(run.output),
+        run.output and text(run.output),
         _json(run.attempts),
         run.peak_memory_bytes,
         _json(run.parameters),
@@ -75,13 +75,13 @@ def run_values(run: RunRecord) -> tuple[Any, ...]:
 def result_values(run: RunRecord) -> tuple[Any, ...]:
     """Return how a run ended."""
     return (
-        None if run.outcome is None else run.outcome.value,
+        run.outcome and run.outcome._value_,
         run.reason,
-        text(run.message),
+        run.message and text(run.message),
         run.started_at,
         run.finished_at,
         run.exit_code,
-        text(run.output),
+        run.output and text(run.output),
         _json(run.attempts),
         run.peak_memory_bytes,
     )
@@ -155,14 +155,15 @@ class Tally:
     def values(self) -> tuple[Any, ...]:
         """Return what to add to each of COUNTERS, then the three others."""
         counted = [self.counts.get(outcome, 0) for outcome in COUNTERS]
-        last_outcome = None if self.last_outcome is None else self.last_outcome.value
-        return (*counted, self.last_success_at, last_outcome, self.last_finished_at)
+        return (*counted, self.last_success_at, self.last_outcome and self.last_outcome._value_, self.last_finished_at)
+
+
+# Of these outcomes no run has one that never started. A cancelled one may have.
+_AFTER_START = frozenset({Outcome.SUCCEEDED, Outcome.FAILED, Outcome.LOST})
 
 
 def _had_started(run: RunRecord) -> bool:
-    if run.outcome in {Outcome.SUCCEEDED, Outcome.FAILED, Outcome.LOST}:
-        return True
-    return run.outcome is Outcome.CANCELLED and run.started_at is not None
+    return run.outcome in _AFTER_START or (run.outcome is Outcome.CANCELLED and run.started_at is not None)
 
 
 def names(columns: Iterable[str], prefix: str = "") -> str:

@@ -64,8 +64,12 @@ class Store(Protocol):
     Any method may raise StoreError.
     """
 
+    name: str
+    """What to call it in messages: its URL, without a password."""
     shared: bool
     """Whether other machines see the same store."""
+    unprotected: str | None
+    """Why a task that is marked exclusive must not run on the word of this store, and the remedy; None if it may."""
     lease_seconds: float
     """How long after its last renewal an owner counts as alive."""
 

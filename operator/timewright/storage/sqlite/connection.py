@@ -19,6 +19,8 @@ from timewright.storage.sqlite.schema import APPLICATION_ID, MIGRATIONS
 MEMORY = ":memory:"
 
 _Result = TypeVar("_Result")
+# Ten thousand tasks and their latest runs. Memory is taken as pages are read, and SQLite's default is a tenth of it.
+_CACHE_KIB = 20_000
 _creating = threading.Lock()
 
 
@@ -114,6 +116,7 @@ class Connection:
     def _prepare(self, connection: sqlite3.Connection) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         self._refuse_others(connection, version)
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode not in {"wal", "memory"}:
             raise StoreError(

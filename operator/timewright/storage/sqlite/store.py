@@ -32,11 +32,18 @@ class SqliteStore:
     shared = False
 
     def __init__(
-        self, path: str | os.PathLike[str], *, lease_seconds: float = 30.0, busy_timeout: float = 10.0
+        self,
+        path: str | os.PathLike[str],
+        *,
+        lease_seconds: float = 30.0,
+        busy_timeout: float = 10.0,
+        unprotected: str | None = None,
     ) -> None:
         """Name the file. `busy_timeout` is for how many seconds to wait while another process writes."""
-        name = os.fspath(path)
-        self.path = name if name == MEMORY else str(Path(name).absolute())
+        given = os.fspath(path)
+        self.path = given if given == MEMORY else str(Path(given).absolute())
+        self.name = "memory:" if given == MEMORY else f"sqlite:{self.path}"
+        self.unprotected = unprotected
         self.lease_seconds = lease_seconds
         self._connection = Connection(self.path, busy_timeout)
         self._thread: ThreadPoolExecutor | None = None
