@@ -17,8 +17,15 @@ from timewright.schedule.settings import Settings
 from timewright.schedule.work import FunctionCall
 
 if TYPE_CHECKING:
+    import builtins
+    from datetime import datetime
+
+    from timewright.engine.summary import Summary
     from timewright.engine.task import Task
+    from timewright.schedule.listing import ListedTask
     from timewright.schedule.work import Work
+    from timewright.storage.protocol import Store
+    from timewright.storage.records import RunRecord
 
 ENVIRONMENT = "TIMEWRIGHT_ENVIRONMENT"
 """The environment variable that says where this is, such as "production"."""
@@ -39,6 +46,7 @@ class Schedule(Sayings[Template], Declaring):
         time_zone: str | ZoneInfo | None = None,
         environment: str | None = None,
         maintenance: Callable[[], Any] | None = None,
+        store: str | Store | None = None,
         salt: str = "",
     ) -> None:
         """Begin a schedule without tasks.
@@ -49,6 +57,8 @@ class Schedule(Sayings[Template], Declaring):
             environment: where this is, such as "production"; TIMEWRIGHT_ENVIRONMENT says it when left out.
             maintenance: a function without arguments, sync or async. While it returns something true, nothing starts
                 but what is declared `even_in_maintenance_mode()`; each tick is then recorded as Skipped.
+            store: the URL of what remembers runs, such as "postgresql://user@host/database"; TIMEWRIGHT_STORE says it
+                when left out, and a file in this user's folder for state is used when nothing does.
             salt: what `H` in expressions is spread by, besides the names of schedule and task.
 
         """
@@ -58,6 +68,8 @@ class Schedule(Sayings[Template], Declaring):
         self.name = name
         self.app: str | None = None
         """Where a child process finds this schedule, as `module:attribute`; set by who loads it from there."""
+        self.store = store
+        """Where runs are remembered, as it was given."""
         self._environment = environment
         self._maintenance = maintenance
         self._salt = salt
@@ -84,7 +96,7 @@ class Schedule(Sayings[Template], Declaring):
         """Begin a group: `with schedule.group().daily().on_one_server(): …` holds for all that is declared inside."""
         return Template(self._registry, self._registry.settings())
 
-    def tasks(self, host: str | None = None) -> list[Task]:
+    def tasks(self, host: str | None = None) -> builtins.list[Task]:
         """Return the tasks as the engine runs them, in the order of their declaration.
 
         Args:
@@ -131,6 +143,81 @@ class Schedule(Sayings[Template], Declaring):
             known = f"its tasks are {', '.join(declared)}" if declared else "it has no tasks"
             raise DeclarationError(f"schedule {self.name!r} has no task {name!r}; {known}")
         return declared[name]
+
+    def run(self, at: datetime | None = None) -> Summary:
+        """Run what is due now, or at the minute of an instant, wait for it, and tell how it went.
+
+        To be called every minute by something that wakes, as `timewright schedule:run` is. Raises StoreError never:
+        trouble with the store is in the summary, and logged.
+        """
+        from timewright.schedule.running import run_due, wait_for
+
+        return wait_for(run_due(self, at), "schedule.arun()")
+
+    async def arun(self, at: datetime | None = None) -> Summary:
+        """Do what `run` does, on the event loop that is running."""
+        from timewright.schedule.running import run_due
+
+        return await run_due(self, at)
+
+    def run_now(
+        self, name: str, /, *, idempotency_key: str | None = None, override: bool = False, **parameters: Any
+    ) -> RunRecord:
+        """Run a task now, wait for it, and return its record.
+
+        Args:
+            name: the name of the task.
+            idempotency_key: of all requests for the task with the same key the first one runs, and the others return
+                its record.
+            override: run beside whatever is active, whatever the task's policy for overlaps says.
+            **parameters: what the task declares by `parameter`, or the arguments that its function takes besides those
+                that it was declared with.
+
+        Raises:
+            InvalidParametersError: when the parameters do not fit.
+            DeclarationError: when there is no such task here.
+            StoreError: when the store cannot be used.
+
+        """
+        from timewright.engine.by_hand import Request
+        from timewright.schedule.running import run_by_hand, wait_for
+
+        return wait_for(run_by_hand(self, name, Request(parameters, idempotency_key, override)), "schedule.arun_now()")
+
+    async def arun_now(
+        self, name: str, /, *, idempotency_key: str | None = None, override: bool = False, **parameters: Any
+    ) -> RunRecord:
+        """Do what `run_now` does, on the event loop that is running."""
+        from timewright.engine.by_hand import Request
+        from timewright.schedule.running import run_by_hand
+
+        return await run_by_hand(self, name, Request(parameters, idempotency_key, override))
+
+    def work(self) -> None:
+        """Run every tick at its second, until SIGTERM or Ctrl-C; active runs then have some time to end.
+
+        A second signal ends them at once.
+        """
+        from timewright.schedule.running import wait_for, work
+
+        wait_for(work(self, takes_signals=True), "schedule.awork()")
+
+    async def awork(self) -> None:
+        """Run every tick at its second on the event loop that is running, until this is cancelled."""
+        from timewright.schedule.running import work
+
+        await work(self, takes_signals=False)
+
+    def list(self, ticks: int = 1) -> builtins.list[ListedTask]:
+        """Return what is known of the tasks: the next ticks of each, and how it went last.
+
+        Raises:
+            StoreError: when the store cannot be used.
+
+        """
+        from timewright.schedule.running import list_of, wait_for
+
+        return wait_for(list_of(self, ticks), "timewright.schedule.listing.list_tasks()")
 
     def _change(self) -> tuple[Template, Settings]:
         template = self.group()

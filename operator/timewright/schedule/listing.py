@@ -1,0 +1,73 @@
+"""What there is to tell of tasks: when each is due next, and how it went last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from timewright.engine.task import Task
+    from timewright.resources.vocabulary import Outcome
+    from timewright.storage.protocol import Store
+
+
+@dataclass(frozen=True, slots=True)
+class ListedTask:
+    """A task, and what the store knows of it. Times are aware UTC instants."""
+
+    name: str
+    key: str
+    runs: str
+    """What it runs, in a few words."""
+    expressions: tuple[str, ...]
+    """Empty for a task that runs by hand only."""
+    time_zone: str
+    next_ticks: tuple[datetime, ...]
+    """The next times it is due; none while it is suspended or paused."""
+    suspended: bool
+    paused: bool
+    active: int
+    """How many runs have no outcome yet."""
+    last_outcome: Outcome | None
+    last_finished_at: datetime | None
+
+
+async def list_tasks(tasks: Sequence[Task], store: Store, now: datetime, *, ticks: int = 1) -> list[ListedTask]:
+    """Return what is known of tasks, in their order. The store has to be open. Raises StoreError."""
+    stored = await store.load([task.key for task in tasks])
+    second = int(now.timestamp())
+    listed = []
+    for task in tasks:
+        known = stored[task.key]
+        pause = known.pause
+        paused = pause is not None and (pause.until is None or pause.until > second)
+        timetable = task.timetable
+        listed.append(
+            ListedTask(
+                name=task.name,
+                key=task.key,
+                runs=task.definition.summary(),
+                expressions=() if timetable is None else timetable.expressions,
+                time_zone="UTC" if timetable is None else timetable.time_zone,
+                next_ticks=() if task.suspended or paused else _next_ticks(task, second, ticks),
+                suspended=task.suspended,
+                paused=paused,
+                active=len(known.state.open_runs),
+                last_outcome=known.last_outcome,
+                last_finished_at=None
+                if known.last_finished_at is None
+                else datetime.fromtimestamp(known.last_finished_at, UTC),
+            )
+        )
+    return listed
+
+
+def _next_ticks(task: Task, second: int, count: int) -> tuple[datetime, ...]:
+    found: list[datetime] = []
+    tick = task.ticks.first_from(second + 1)
+    while tick is not None and len(found) < count:
+        found.append(datetime.fromtimestamp(tick, UTC))
+        tick = task.ticks.first_from(tick + 1)
+    return tuple(found)
