@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 from timewright.decisions.task_state import OpenPhase
 from timewright.storage import columns
+from timewright.storage.admission import admit, keyed_runs
 from timewright.storage.columns import COUNTERS, RESULT, RUN, Tally
 from timewright.storage.records import Change, Pause, RunRecord
 
-_INSERT_TASK = "INSERT INTO tasks (key) VALUES (?) ON CONFLICT (key) DO NOTHING"
+_KNOWN = "SELECT tasks.key, tasks.id, version FROM json_each(?) AS wanted JOIN tasks ON tasks.key = wanted.value"
+_INSERT_TASK = "INSERT INTO tasks (key) VALUES (?) ON CONFLICT (key) DO UPDATE SET key = key RETURNING id"
+_OTHER_RUN_WITH_KEY = """
+    SELECT 1 FROM runs JOIN tasks ON tasks.id = runs.task_id
+    WHERE tasks.key = ? AND idempotency_key = ? AND run_id <> ?
+"""
 _UPDATE_TASK = "UPDATE tasks SET version = version + 1, watermark = ?, schedule_id = ?, suspended = ? WHERE id = ?"
 _IF_THERE = """
     ON CONFLICT (task_id, run_id) DO UPDATE SET
@@ -29,6 +35,10 @@ _CLAIM = f"""
 """  # noqa: S608
 _ITS_OPEN_RUN = "task_id = (SELECT id FROM tasks WHERE key = ?) AND run_id = ? AND outcome IS NULL"
 _CANCEL = f"UPDATE runs SET cancel_requested = 1 WHERE {_ITS_OPEN_RUN}"  # noqa: S608
+_DISOWN = f"""
+    UPDATE runs SET owner_id = NULL
+    WHERE {_ITS_OPEN_RUN} AND phase = 'Claimed' AND owner_id = (SELECT id FROM owners WHERE name = ?)
+"""  # noqa: S608
 _START = f"UPDATE runs SET phase = ?, started_at = ? WHERE {_ITS_OPEN_RUN} AND owner_id = ?"  # noqa: S608
 _FINISH = f"""
     UPDATE runs SET phase = NULL, {", ".join(f"{column} = ?" for column in RESULT)}
@@ -46,69 +56,39 @@ _COUNT = f"""
 
 def commit(connection: sqlite3.Connection, owner_id: int, changes: Sequence[Change], now: float) -> list[bool]:
     """Make those changes that are still possible; tell which."""
-    known = _Known(connection, changes)
-    made = [known.admits(change) for change in changes]
+    ids: dict[str, int] = {}
+    versions: dict[str, int] = {}
+    for key, number, version in connection.execute(_KNOWN, (json.dumps([change.task for change in changes]),)):
+        ids[key], versions[key] = number, version
+    made = admit(changes, versions, _taken_keys(connection, changes))
     accepted = [change for change, is_made in zip(changes, made, strict=True) if is_made]
-    known.add(change.task for change in accepted)
+    for change in accepted:
+        if change.task not in ids:
+            (ids[change.task],) = connection.execute(_INSERT_TASK, (change.task,)).fetchone()
     connection.executemany(
-        _UPDATE_TASK,
-        [(each.watermark, each.schedule_id, int(each.suspended), known.ids[each.task]) for each in accepted],
+        _UPDATE_TASK, [(each.watermark, each.schedule_id, int(each.suspended), ids[each.task]) for each in accepted]
     )
-    _put_open(connection, owner_id, known, accepted)
-    _put_finished(connection, known, accepted, now)
+    _put_open(connection, owner_id, ids, accepted)
+    _put_finished(connection, ids, accepted, now)
     connection.executemany(_CANCEL, [(change.task, run_id) for change in accepted for run_id in change.cancel])
     return made
 
 
-class _Known:
-    """The tasks of some changes as they are now, and as they come to be while changes are admitted."""
-
-    def __init__(self, connection: sqlite3.Connection, changes: Sequence[Change]) -> None:
-        self._connection = connection
-        self.ids: dict[str, int] = {}
-        self._versions: dict[str, int] = {}
-        self._keys: set[tuple[str, str]] = set()
-        for key, number, version in connection.execute(
-            "SELECT tasks.key, tasks.id, version FROM json_each(?) AS wanted JOIN tasks ON tasks.key = wanted.value",
-            (json.dumps([change.task for change in changes]),),
-        ):
-            self.ids[key], self._versions[key] = number, version
-
-    def admits(self, change: Change) -> bool:
-        if self._versions.get(change.task, 0) != change.version:
-            return False
-        keys = {(run.run_id, run.idempotency_key) for run in change.runs if run.idempotency_key is not None}
-        if keys and not self._admits_keys(change.task, keys):
-            return False
-        self._versions[change.task] = change.version + 1
-        return True
-
-    def _admits_keys(self, task: str, keys: set[tuple[str, str]]) -> bool:
-        for run_id, key in keys:
-            if (task, key) in self._keys:
-                return False
-            if self._connection.execute(
-                "SELECT 1 FROM runs WHERE task_id = ? AND idempotency_key = ? AND run_id <> ?",
-                (self.ids.get(task), key, run_id),
-            ).fetchone():
-                return False
-        self._keys.update((task, key) for _, key in keys)
-        return True
-
-    def add(self, keys: Iterable[str]) -> None:
-        for key in keys:
-            if key not in self.ids:
-                self._connection.execute(_INSERT_TASK, (key,))
-                (self.ids[key],) = self._connection.execute("SELECT id FROM tasks WHERE key = ?", (key,)).fetchone()
+def _taken_keys(connection: sqlite3.Connection, changes: Sequence[Change]) -> list[tuple[str, str]]:
+    return [
+        (task, key)
+        for task, key, run_id in keyed_runs(changes)
+        if connection.execute(_OTHER_RUN_WITH_KEY, (task, key, run_id)).fetchone()
+    ]
 
 
-def _put_open(connection: sqlite3.Connection, owner_id: int, known: _Known, changes: Sequence[Change]) -> None:
+def _put_open(connection: sqlite3.Connection, owner_id: int, ids: Mapping[str, int], changes: Sequence[Change]) -> None:
     claims, others = [], []
     for change in changes:
         for run in change.runs:
             if run.outcome is not None:
                 continue
-            task_id = known.ids[run.task]
+            task_id = ids[run.task]
             if _is_plain_claim(run):
                 claims.append((task_id, owner_id, run.run_id, run.scheduled_at, run.trigger._value_, run.host))
             else:
@@ -124,14 +104,16 @@ def _is_plain_claim(run: RunRecord) -> bool:
     )
 
 
-def _put_finished(connection: sqlite3.Connection, known: _Known, changes: Sequence[Change], now: float) -> None:
+def _put_finished(
+    connection: sqlite3.Connection, ids: Mapping[str, int], changes: Sequence[Change], now: float
+) -> None:
     tallies: dict[str, Tally] = {}
     for change in changes:
         if change.ended:
             tallies.setdefault(change.task, Tally()).add_counts(change.ended)
         for run in change.runs:
             if run.outcome is not None:
-                values = (known.ids[run.task], None, *columns.run_values(run))
+                values = (ids[run.task], None, *columns.run_values(run))
                 if connection.execute(_PUT_RUN, values).rowcount:
                     tallies.setdefault(run.task, Tally()).add(run, now)
     _count(connection, tallies)
@@ -162,6 +144,13 @@ def _count(connection: sqlite3.Connection, tallies: dict[str, Tally]) -> None:
     connection.executemany(_COUNT, [(*tally.values(), task) for task, tally in tallies.items()])
 
 
+def disown(connection: sqlite3.Connection, owner: str, changes: Sequence[Change]) -> None:
+    """Give up what was claimed with these changes and what nobody started, since the answer reached nobody."""
+    connection.executemany(
+        _DISOWN, [(run.task, run.run_id, owner) for change in changes for run in change.runs if run.outcome is None]
+    )
+
+
 def request_cancel(connection: sqlite3.Connection, task: str, run_id: str) -> bool:
     """Ask for the end of an open run; tell whether there is one."""
     return connection.execute(_CANCEL, (task, run_id)).rowcount == 1
@@ -180,9 +169,9 @@ def abandon(connection: sqlite3.Connection, task: str, run_id: str) -> bool:
 
 def set_pause(connection: sqlite3.Connection, task: str, pause: Pause | None) -> None:
     """Pause a task or resume it."""
-    connection.execute(_INSERT_TASK, (task,))
+    (task_id,) = connection.execute(_INSERT_TASK, (task,)).fetchone()
     reason, until = ("", None) if pause is None else (columns.text(pause.reason), pause.until)
     connection.execute(
-        "UPDATE tasks SET version = version + 1, paused = ?, pause_reason = ?, pause_until = ? WHERE key = ?",
-        (int(pause is not None), reason, until, task),
+        "UPDATE tasks SET version = version + 1, paused = ?, pause_reason = ?, pause_until = ? WHERE id = ?",
+        (int(pause is not None), reason, until, task_id),
     )

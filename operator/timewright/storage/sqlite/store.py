@@ -100,7 +100,16 @@ class SqliteStore:
                 owner_id = owners.renew(connection, owner, self.lease_seconds)
                 return deciding.commit(connection, owner_id, changes, time.time())
 
-        return await self._in_thread(work)
+        def take_back() -> None:
+            with self._connection.writing(durable=True) as connection:
+                deciding.disown(connection, owner, changes)
+
+        try:
+            return await self._in_thread(work)
+        except asyncio.CancelledError:
+            # The thread goes on with the work, but nobody will start what it claims.
+            self._executor().submit(take_back)
+            raise
 
     async def mark_started(self, owner: str, runs: Sequence[RunRecord]) -> None:
         """Note that claimed runs have started."""
@@ -220,6 +229,9 @@ class SqliteStore:
         return await self._in_thread(transaction)
 
     async def _in_thread(self, work: Callable[[], _Result]) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(self._executor(), work)
+
+    def _executor(self) -> ThreadPoolExecutor:
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, "timewright-store")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return self._thread
