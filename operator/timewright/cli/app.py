@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from timewright import __version__
+from timewright.cli import crontab
 from timewright.cli.cluster import Target
 from timewright.cli.exit_codes import INTERRUPTED, CommandError
 from timewright.cli.history import Format, History, history
@@ -120,6 +121,9 @@ def schedule_explain_command(context: typer.Context) -> None:
     from timewright.cli.schedule_explain import run as explain
 
     sys.exit(explain(context.args))
+
+
+app.add_typer(crontab.app, name="crontab")
 
 
 @app.command("version")

@@ -1,4 +1,4 @@
-"""What the exit codes of the commands that speak to a cluster mean."""
+"""What the exit codes of the commands that speak to something outside mean."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ USAGE = 2
 
 CLUSTER_FAILED = 3
 """The cluster cannot be reached, or refused a request."""
+
+CRONTAB_FAILED = 3
+"""`timewright crontab`: there is no program of that name, or it refused."""
 
 TIMED_OUT = 124
 """--timeout passed before the run ended; the run goes on. The code is that of coreutils' `timeout`."""
