@@ -117,6 +117,22 @@ def test_create_edit_suspend_and_delete_converge(namespace: Namespace, operator:
     eventually(lambda: not namespace.get("cronjob", "report"))
 
 
+def test_what_the_first_version_of_a_task_said_can_be_taken_back(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    first = {"timeZone": "Asia/Kathmandu", "startingDeadlineSeconds": 60, "env": [{"name": "A", "value": "1"}]}
+    namespace.apply(task("report", schedule="0 4 * * *", **first))
+    namespace.wait_ready("report")
+
+    namespace.apply(task("report", schedule="0 4 * * *"))
+    namespace.wait_ready("report")
+
+    spec = namespace.get("cronjob", "report")["spec"]
+    assert not {"timeZone", "startingDeadlineSeconds"} & spec.keys()
+    (container,) = spec["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    assert "A" not in {each["name"] for each in container["env"]}
+
+
 @pytest.mark.parametrize(
     "drift",
     [

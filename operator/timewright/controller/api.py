@@ -139,6 +139,13 @@ class Api:
         namespace = body["metadata"]["namespace"]
         return await self._request("POST", resource, resource.path(namespace), query=query, body=body)
 
+    async def create_as_given(self, resource: Resource, body: Manifest) -> Manifest:
+        """Create an object; return what was given, with the metadata that the API server gave it."""
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        path = resource.path(body["metadata"]["namespace"])
+        answer = await self._request("POST", resource, path, query=query, body=body, accept=_METADATA)
+        return {**body, "metadata": answer["metadata"]}
+
     async def apply(self, resource: Resource, body: Manifest) -> Manifest:
         """Create or change an object by server-side apply; a field that the API does not know is an error.
 
@@ -152,15 +159,6 @@ class Api:
             "PATCH", resource, path, query=query, body=body, content_type=_APPLY_PATCH, accept=_METADATA
         )
         return {**body, "metadata": answer["metadata"]}
-
-    async def apply_new(self, resource: Resource, body: Manifest) -> Manifest:
-        """Create an object by server-side apply; one that exists is a conflict, whoever made it.
-
-        An apply that names a version creates what is absent and conflicts with what has another one, and nothing that
-        was ever written has version 1.
-        """
-        metadata = {**body["metadata"], "resourceVersion": "1"}
-        return await self.apply(resource, {**body, "metadata": metadata})
 
     async def merge_patch_status(self, resource: Resource, namespace: str, name: str, body: Manifest) -> Manifest:
         """Change an object's status by a JSON merge patch; return no more than the object's metadata."""

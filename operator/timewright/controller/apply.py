@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
-from timewright.controller.api import CRON_JOBS, ApiError
+from timewright.controller.api import CRON_JOBS, FIELD_MANAGER, ApiError, Manifest
 from timewright.controller.context import Applied, Refusal, Sync
 from timewright.decisions.acceptance import Accepted, Refused
 from timewright.decisions.observed import ObservedCronJob
@@ -67,11 +66,11 @@ async def apply_cron_job(sync: Sync) -> NotReady | None:
         sync.operator.store.cron_jobs.revise(sync.key, replace(fresh, last_schedule_time=found.last_schedule_time))
     applied = CronJobStatus(name=name, generation=answer["metadata"]["generation"])
     sync.status = sync.status.model_copy(update={"cron_job": applied})
-    sync.operator.applied[sync.task.uid] = Applied(applied, sync.task.generation, sync.now)
+    sync.operator.note_applied(sync.task.uid, Applied(applied, sync.task.generation, sync.operator.clock()))
     return None
 
 
-def is_current(found: ObservedCronJob, manifest: dict[str, Any], recorded: CronJobStatus | None) -> bool:
+def is_current(found: ObservedCronJob, manifest: Manifest, recorded: CronJobStatus | None) -> bool:
     """Tell whether the CronJob is as it was last applied, and that is what is wanted.
 
     Its `metadata.generation` moves with every change of its spec, by whomever, so one that differs from what the
@@ -88,27 +87,54 @@ def is_current(found: ObservedCronJob, manifest: dict[str, Any], recorded: CronJ
     )
 
 
-async def _apply(sync: Sync, manifest: dict[str, Any], *, known: bool) -> dict[str, Any] | None:
-    """Apply the manifest; return None if the name belongs to a CronJob that is not this task's.
+async def _apply(sync: Sync, manifest: Manifest, *, known: bool) -> Manifest | None:
+    """Create or apply the manifest; return None if the name belongs to a CronJob that is not this task's.
 
     The watch shows only CronJobs with our label, so one that is not known may yet exist. To take over somebody else's
-    would be silent where its fields happen to be the same, so the first apply only creates.
+    would be silent where its fields happen to be the same, so the first request only creates. It is a plain creation,
+    which costs the API server half of what server-side apply does.
     """
-    api = sync.operator.api
+    api, name = sync.operator.api, manifest["metadata"]["name"]
     if not known:
         try:
-            return await api.apply_new(CRON_JOBS, manifest)
+            return await api.create_as_given(CRON_JOBS, manifest)
         except ApiError as error:
             if not error.conflict:
                 raise
-        live = await api.get(CRON_JOBS, sync.key.namespace, manifest["metadata"]["name"])
+    try:
+        live = await api.get(CRON_JOBS, sync.key.namespace, name)
+    except ApiError as error:
+        if not error.not_found:
+            raise
+        return await api.create_as_given(CRON_JOBS, manifest)
+    if not known:
         owners = live["metadata"].get("ownerReferences") or []
         if not any(owner.get("controller") and owner["uid"] == sync.task.uid for owner in owners):
             return None
+    fields = fields_handed_to_apply(live["metadata"].get("managedFields") or [])
+    if fields is not None:
+        metadata = {"resourceVersion": live["metadata"]["resourceVersion"], "managedFields": fields}
+        await api.merge_patch(CRON_JOBS, sync.key.namespace, name, {"metadata": metadata})
     return await api.apply(CRON_JOBS, manifest)
 
 
-def _explain(sync: Sync, manifest: dict[str, Any], digest: str, error: ApiError) -> NotReady | None:
+def fields_handed_to_apply(managed: list[Manifest]) -> list[Manifest] | None:
+    """Return the owners of fields with what our creation set given to our applies, or None if it has been already.
+
+    Else an apply could change those fields but never remove one. client-go does the same for whoever comes to
+    server-side apply late (k8s.io/client-go/util/csaupgrade).
+    """
+    created = [
+        each
+        for each in managed
+        if (each.get("manager"), each.get("operation"), each.get("subresource")) == (FIELD_MANAGER, "Update", None)
+    ]
+    if not created:
+        return None
+    return [{**each, "operation": "Apply"} if each is created[0] else each for each in managed]
+
+
+def _explain(sync: Sync, manifest: Manifest, digest: str, error: ApiError) -> NotReady | None:
     if error.refused:
         message = (
             f"the API server refuses the CronJob that this task makes: {error.message}; correct the field it names"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,12 @@ from timewright.decisions.acceptance import Accepted, Refused
 from timewright.resources.scheduled_task import CronJobStatus, ScheduledTaskStatus
 
 STATUS_WAITS = timedelta(seconds=10)
-"""How long a status may wait for schedules that wait to be applied."""
+"""How long a status may wait for schedules that are being applied."""
+
+BURST = 16
+"""A burst is this many tasks applied within BURST_SECONDS."""
+
+BURST_SECONDS = timedelta(seconds=1)
 
 
 def utc_now() -> datetime:
@@ -33,13 +39,19 @@ class Operator:
     """By the UID of a task: the manifest that the API server refused, so that it is not sent over and over."""
     applied: dict[str, Applied] = field(default_factory=dict)
     """By the UID of a task: what was applied and is not in the task's status yet."""
-    waiting: Callable[[], int] = lambda: 0
-    """How many tasks wait to be reconciled."""
+    recently: deque[datetime] = field(default_factory=lambda: deque(maxlen=BURST))
+    """When CronJobs were last applied, the newest last."""
+
+    def note_applied(self, uid: str, applied: Applied) -> None:
+        """Remember what was applied for the task of that UID, until its status tells."""
+        self.applied[uid] = applied
+        self.recently.append(applied.at)
 
     def may_wait(self, applied: Applied) -> bool:
-        """Tell whether so many tasks wait to be applied that a status had better wait too, for a few seconds."""
-        others = self.waiting() - len(self.applied)
-        return others > self.configuration.workers and self.clock() - applied.at < STATUS_WAITS
+        """Tell whether a status had better wait for a few seconds: amid a burst, schedules come first."""
+        now = self.clock()
+        burst = len(self.recently) == BURST and now - self.recently[0] < BURST_SECONDS
+        return burst and now - applied.at < STATUS_WAITS
 
 
 @dataclass(frozen=True, slots=True)

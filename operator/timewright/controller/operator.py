@@ -50,7 +50,7 @@ class Process:
         metrics.register_tasks(self.store.last_successes)
         metrics.queue_depth.set_function(lambda: len(self.queue))
         async with await connect() as api, serve(self.configuration.metrics_port, self.primed.is_set):
-            operator = Operator(api, self.store, self.configuration, waiting=lambda: len(self.queue))
+            operator = Operator(api, self.store, self.configuration)
             lease = Lease(
                 api,
                 namespace=self.configuration.operator_namespace,

@@ -178,14 +178,8 @@ class FakeApi:
     async def create(self, resource: Resource, body: Manifest) -> Manifest:
         return await self._answer("create", resource, lambda: self._cluster._create(resource, copy.deepcopy(body)))
 
-    async def apply_new(self, resource: Resource, body: Manifest) -> Manifest:
-        metadata = body["metadata"]
-        if (resource.plural, metadata["namespace"], metadata["name"]) in self._cluster.objects:
-            return await self._answer("apply", resource, self._conflict)
-        return await self.apply(resource, body)
-
-    def _conflict(self) -> Manifest:
-        raise ApiError(409, "Conflict", "the object has been modified")
+    async def create_as_given(self, resource: Resource, body: Manifest) -> Manifest:
+        return await self.create(resource, body)
 
     async def merge_patch_status(self, resource: Resource, namespace: str, name: str, body: Manifest) -> Manifest:
         return await self.merge_patch(resource, namespace, name, body, "status")

@@ -76,7 +76,7 @@ async def test_a_new_task_gets_its_cron_job_and_its_status() -> None:
 
     requests = await Replica(cluster).reconcile()
 
-    assert requests == ["apply cronjobs", "patch scheduledtasks"]
+    assert requests == ["create cronjobs", "patch scheduledtasks"]
     assert cluster.of(CRON_JOBS)["backup"]["spec"]["schedule"] == "0 0 1 1 *"
     assert conditions(cluster) == {"Accepted": "True", "Ready": "True", "Healthy": "Unknown"}
     assert status(cluster)["nextTick"] == "2027-01-01T00:00:00Z"
@@ -178,14 +178,14 @@ async def test_a_manifest_that_the_api_server_refuses_is_not_sent_over_and_over(
     cluster.task(command=None, jobTemplate=JOB_TEMPLATE)
 
     def refuse(request: str) -> None:
-        if request == "apply cronjobs":
+        if request == "create cronjobs":
             raise ApiError(422, "Invalid", 'unknown field "spec.jobTemplate.spec.template.spec.containrs"')
 
     cluster.before = refuse
     replica = Replica(cluster)
     await replica.reconcile()
 
-    assert "apply cronjobs" not in await replica.reconcile()
+    assert "create cronjobs" not in await replica.reconcile()
     assert "containrs" in next(each["message"] for each in status(cluster)["conditions"] if each["type"] == "Accepted")
     cluster.before = lambda request: None
     cluster.now += timedelta(minutes=11)
