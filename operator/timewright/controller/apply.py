@@ -29,11 +29,11 @@ async def apply_cron_job(sync: Sync) -> NotReady | None:
     A manifest that the API server refuses turns the verdict into Refused, and what was applied before stays. Returns
     why a valid task could not be applied, if so.
     """
-    if not isinstance(sync.verdict, Accepted):
+    verdict = sync.verdict
+    if not isinstance(verdict, Accepted) or verdict.native is None:
         return None
-    manifest = build_cron_job(
-        sync.key.namespace, sync.task.name, sync.task.uid, sync.verdict.spec, sync.operator.configuration.runner
-    )
+    runner = sync.operator.configuration.runner
+    manifest = build_cron_job(sync.key.namespace, sync.task.name, sync.task.uid, verdict.spec, verdict.native, runner)
     name = manifest["metadata"]["name"]
     found = sync.operator.store.cron_jobs.find(sync.key, name)
     ours = found is not None and found.controller_uid == sync.task.uid

@@ -33,6 +33,7 @@ from timewright.decisions.status import (
 from timewright.desired.names import cron_job_name
 from timewright.resources.scheduled_task import ScheduledTaskStatus
 from timewright.timetable import Dialect, ScheduleError, parse
+from timewright.timetable.spread import seed_of_task
 
 TICKS_TOLD = 5
 """How many of the next ticks a status lists."""
@@ -65,7 +66,8 @@ async def reconcile(operator: Operator, key: TaskKey) -> float | None:
     status = read_status(raw_status)
     if applied is not None:
         status = status.model_copy(update={"cron_job": applied.cron_job})
-    sync = Sync(operator, key, task, operator.clock(), accept(raw_spec), status)
+    verdict = accept(raw_spec, seed=seed_of_task(key.namespace, task.name))
+    sync = Sync(operator, key, task, operator.clock(), verdict, status)
 
     not_ready = await apply_cron_job(sync)
     applied = operator.applied.get(task.uid)

@@ -8,9 +8,12 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import to_json
 
+from timewright.decisions.native_cron_job import NativeSchedule, NotNative, beyond_native, native_schedule
 from timewright.decisions.parameters import shown, wrong_declaration
+from timewright.decisions.timetable_of_spec import timetable_of
 from timewright.resources.scheduled_task import KINDS, POD_FIELDS, ScheduledTaskSpec
-from timewright.timetable import Dialect, NeverFiresError, Schedule, ScheduleError, UnknownTimeZoneError, parse
+from timewright.resources.vocabulary import ConcurrencyPolicy, Mode
+from timewright.timetable import NeverFiresError, Schedule, ScheduleError, UnknownTimeZoneError
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,8 @@ class Accepted:
 
     spec: ScheduledTaskSpec
     schedule: Schedule
+    native: NativeSchedule | None = None
+    """What its CronJob says of when; None for a task that none is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +38,24 @@ class Refused:
     """What can be read of it, where it can be read at all: its policies go on applying to runs."""
 
 
-def accept(raw_spec: dict[str, Any]) -> Accepted | Refused:
-    """Judge the spec of a ScheduledTask as it came from the API."""
+def accept(raw_spec: dict[str, Any], *, seed: str | None = None, native: bool = True) -> Accepted | Refused:
+    """Judge the spec of a ScheduledTask.
+
+    Args:
+        raw_spec: the spec as it came from the API or was read from a file.
+        seed: what `H` is spread by, see `timetable.spread.seed_of_task`; without it `H` is refused.
+        native: whether the task is to become a native CronJob, so that what it says must not go beyond one. Outside of
+            a cluster either mode may say everything.
+
+    """
     try:
         spec = ScheduledTaskSpec.model_validate(raw_spec)
     except ValidationError as error:
         return Refused("InvalidSpec", describe(error))
-    verdict = _wrong_kind(raw_spec) or _too_large(spec) or _wrong_parameter(spec) or _with_schedule(spec)
+    refused = _wrong_kind(raw_spec) or _too_large(spec) or _wrong_parameter(spec) or _wrong_policy(spec)
+    if refused is None and native:
+        refused = _wrong_mode(spec) or _wrong_retry(spec)
+    verdict = refused or _with_schedule(spec, seed, native)
     return replace(verdict, spec=spec) if isinstance(verdict, Refused) else verdict
 
 
@@ -62,7 +78,9 @@ def _wrong_kind(raw_spec: dict[str, Any]) -> Refused | None:
     if len(kinds) != 1:
         found = " and ".join(kinds) or "none"
         return Refused("InvalidSpec", f"spec: exactly one of {', '.join(KINDS)} must be set, found {found}")
-    if not raw_spec.get("schedule") and kinds != ["app"]:
+    if raw_spec.get("schedule") is not None and raw_spec.get("schedules") is not None:
+        return Refused("InvalidSchedule", "spec.schedules: does not go with schedule; keep one of them")
+    if not raw_spec.get("schedule") and not raw_spec.get("schedules") and kinds != ["app"]:
         return Refused("InvalidSchedule", "spec.schedule: required; for example '0 3 * * *' for 03:00 every day")
     of_pod = [field for field in POD_FIELDS if raw_spec.get(field) is not None]
     if kinds == ["jobTemplate"] and of_pod:
@@ -105,13 +123,74 @@ def _wrong_parameter(spec: ScheduledTaskSpec) -> Refused | None:
     return None
 
 
-def _with_schedule(spec: ScheduledTaskSpec) -> Accepted | Refused:
-    try:
-        schedule = parse(spec.expressions[0], time_zone=spec.time_zone, dialect=Dialect.NATIVE)
-    except ScheduleError as error:
-        if isinstance(error, UnknownTimeZoneError):
-            return Refused("InvalidTimeZone", f"spec.timeZone: {error}")
+def _wrong_policy(spec: ScheduledTaskSpec) -> Refused | None:
+    """Refuse what would have no effect, or two."""
+    if spec.max_queued is not None and spec.concurrency_policy is not ConcurrencyPolicy.QUEUE:
+        text = f"spec.maxQueued: {spec.max_queued}: nothing waits under concurrencyPolicy {spec.concurrency_policy}"
+        return Refused("InvalidSpec", f"{text}; set that to Queue, or remove maxQueued")
+    if spec.excluded is not None and not spec.calendars:
+        text = f"spec.excluded: {spec.excluded}: there are no calendars that could close a day"
+        return Refused("InvalidSpec", f"{text}; add calendars, or remove excluded")
+    for index, calendar in enumerate(spec.calendars or ()):
+        found = list(calendar.to_manifest())
+        if len(found) != 1:
+            text = f"spec.calendars[{index}]: exactly one of dates, holidays and iCalendar must be set"
+            told = f"found {' and '.join(found) or 'none'}; give each an item of its own"
+            return Refused("InvalidSpec", f"{text}, {told}")
+    retry = spec.retry
+    longest = None if retry is None else retry.max_backoff_seconds
+    if retry is not None and longest is not None and longest < retry.backoff_seconds:
+        text = f"spec.retry.maxBackoffSeconds: {longest}: less than backoffSeconds, {retry.backoff_seconds}"
+        return Refused("InvalidSpec", f"{text}; raise the one or lower the other")
+    return None
+
+
+def _wrong_mode(spec: ScheduledTaskSpec) -> Refused | None:
+    if spec.mode is Mode.DAEMON:
         return Refused(
-            "NeverFires" if isinstance(error, NeverFiresError) else "InvalidSchedule", f"spec.schedule: {error}"
+            "NoDaemon",
+            "spec.mode: Daemon: nothing in this cluster starts the ticks of such a task; run it with "
+            "`timewright schedule:work -f FILE`, or set mode: CronJob",
         )
-    return Accepted(spec, schedule)
+    beyond = beyond_native(spec)
+    return Refused("NeedsDaemon", beyond.message) if beyond is not None else None
+
+
+def _wrong_retry(spec: ScheduledTaskSpec) -> Refused | None:
+    """Refuse attempts where no runner is there to make them."""
+    if spec.retry is None or not spec.retry.limit:
+        return None
+    text = f"spec.retry: limit {spec.retry.limit}: "
+    if spec.job_template is not None:
+        return Refused("InvalidSpec", f"{text}does not go with jobTemplate; set jobTemplate.spec.backoffLimit")
+    if spec.app is not None:
+        remedy = "let the application try again, or use a jobTemplate with spec.backoffLimit"
+        return Refused("InvalidSpec", f"{text}would run all that was due again with app; {remedy}")
+    if spec.command is not None and spec.image is not None:
+        remedy = "use a jobTemplate with spec.backoffLimit, or leave image out"
+        return Refused("InvalidSpec", f"{text}a command in an image of its own runs once; {remedy}")
+    return None
+
+
+def _with_schedule(spec: ScheduledTaskSpec, seed: str | None, native: bool) -> Accepted | Refused:
+    try:
+        schedule = timetable_of(spec, seed=seed, native=native)
+    except ScheduleError as error:
+        return _wrong_schedule(spec, error)
+    if not native:
+        return Accepted(spec, schedule)
+    compiled = native_schedule(spec, schedule, seed)
+    if isinstance(compiled, NotNative):
+        return Refused("NeedsDaemon", compiled.message)
+    return Accepted(spec, schedule, compiled)
+
+
+def _wrong_schedule(spec: ScheduledTaskSpec, error: ScheduleError) -> Refused:
+    if isinstance(error, UnknownTimeZoneError):
+        return Refused("InvalidTimeZone", f"spec.timeZone: {error}")
+    if error.field in ("windows", "calendars", "endAt"):
+        found = f"{shown(error.expression)}: " if error.expression is not None else ""
+        remedy = f"; {error.remedy}" if error.remedy else ""
+        return Refused("InvalidSchedule", f"spec.{error.field}: {found}{error.problem}{remedy}")
+    field = "schedules" if spec.schedules else "schedule"
+    return Refused("NeverFires" if isinstance(error, NeverFiresError) else "InvalidSchedule", f"spec.{field}: {error}")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from timewright.resources.scheduled_task import ScheduledTaskSpec
 from timewright.timetable import DaylightSaving, Gap, Overlap, Schedule, parse
-from timewright.timetable.spread import seed_of
 from timewright.timetable.zones import EPOCH, load_zone
 
 if TYPE_CHECKING:
@@ -29,17 +28,12 @@ _OF_TICKS = {
 """The fields that decide which ticks there are."""
 
 
-def seed_of_task(namespace: str, name: str) -> str:
-    """Return what `H` is spread by: the same for a manifest in a cluster and outside of one."""
-    return seed_of("", namespace, name)
-
-
 def timetable_of(spec: ScheduledTaskSpec, *, seed: str | None = None, native: bool = False) -> Schedule:
     """Read everything that a spec says of when.
 
     Args:
         spec: the spec; what else it says does not matter here.
-        seed: what `H` is spread by, see `seed_of_task`; without it `H` is refused.
+        seed: what `H` is spread by, see `timetable.spread.seed_of_task`; without it `H` is refused.
         native: whether it is for a native CronJob, in which a lone `@every` counts from the last tick. Everywhere else
             it stays on a grid from `startAt`, or from 1970, since what asks for ticks does not always ask from one.
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import Any
 
+from timewright.decisions.native_cron_job import NativeSchedule
+from timewright.decisions.policies_of_spec import retry_of
+from timewright.decisions.retries import wait_before_next_attempt
 from timewright.desired import names
 from timewright.desired.lenient import labelled, mapping
 from timewright.desired.pod_template import generated_pod_template, instrumented_pod_template
@@ -22,21 +26,29 @@ them down to the user's limit. For a task that runs every minute this spans an h
 """
 
 BACKSTOP_SECONDS = 60
-"""How long after its own time-out a runner that hangs is ended by the Job controller."""
+"""How long after its own time-out an attempt of a runner that hangs is ended by the Job controller."""
+
+_LONGEST = math.nextafter(1, 0)
+"""The chance that makes a wait as long as it can be."""
 
 
-def build_cron_job(namespace: str, name: str, uid: str, spec: ScheduledTaskSpec, runner: RunnerImage) -> Manifest:
-    """Return the CronJob that a task compiles into, as a manifest for server-side apply."""
+def build_cron_job(
+    namespace: str, name: str, uid: str, spec: ScheduledTaskSpec, schedule: NativeSchedule, runner: RunnerImage
+) -> Manifest:
+    """Return the CronJob that a task compiles into, as a manifest for server-side apply.
+
+    `schedule` is what became of the spec's own when it was accepted.
+    """
     body: dict[str, Any] = {
-        "schedule": spec.expressions[0],
+        "schedule": schedule.expression,
         "concurrencyPolicy": spec.concurrency_policy.value,
         "suspend": spec.suspend,
         "successfulJobsHistoryLimit": _raised(spec.successful_jobs_history_limit),
         "failedJobsHistoryLimit": _raised(spec.failed_jobs_history_limit),
         "jobTemplate": _job_template(namespace, name, spec, runner),
     }
-    if spec.time_zone is not None:
-        body["timeZone"] = spec.time_zone
+    if schedule.time_zone is not None:
+        body["timeZone"] = schedule.time_zone
     if spec.starting_deadline_seconds is not None:
         body["startingDeadlineSeconds"] = spec.starting_deadline_seconds
     manifest: Manifest = {
@@ -100,5 +112,12 @@ def _generated_job_template(namespace: str, name: str, spec: ScheduledTaskSpec, 
     }
     if spec.timeout_seconds is not None:
         by_runner = spec.http is not None or spec.python is not None or (spec.command is not None and not spec.image)
-        job["activeDeadlineSeconds"] = spec.timeout_seconds + (BACKSTOP_SECONDS if by_runner else 0)
+        job["activeDeadlineSeconds"] = _deadline(spec, spec.timeout_seconds) if by_runner else spec.timeout_seconds
     return {"spec": job}
+
+
+def _deadline(spec: ScheduledTaskSpec, timeout: int) -> int:
+    """Return the seconds after which no runner can still be at work: every attempt times out, every wait is longest."""
+    retry = retry_of(spec)
+    waits = (wait_before_next_attempt(retry, failed, _LONGEST) or 0 for failed in range(1, retry.limit + 1))
+    return min((1 + retry.limit) * (timeout + BACKSTOP_SECONDS) + math.ceil(sum(waits)), 2147483647)

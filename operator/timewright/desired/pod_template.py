@@ -106,7 +106,7 @@ def _direct_command(spec: ScheduledTaskSpec) -> list[str] | None:
 
 def _definition(namespace: str, name: str, spec: ScheduledTaskSpec) -> str:
     """Write what the runner has to know as a ScheduledTask in JSON."""
-    handed_in = {"schedule", "command", "http", "python", "timeout_seconds", "parameters"}
+    handed_in = {"schedule", "command", "http", "python", "timeout_seconds", "parameters", "retry"}
     manifest = {
         "apiVersion": API_VERSION,
         "kind": "ScheduledTask",

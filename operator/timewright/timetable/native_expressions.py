@@ -30,6 +30,8 @@ ANY_DAY = DayFields(None, None)
 
 def native_days(rule: DayRule, months: int) -> DayFields:
     """Return the day fields that hold every day of a rule and as few others as possible."""
+    if isinstance(rule, ExtendedDays) and not rule.month_rules and not rule.weekday_rules:
+        rule = CronDays(rule.day_of_month_bits, rule.weekday_bits, rule.both)
     if isinstance(rule, CronDays):
         return _as_written(rule)
     candidates = [DayFields(_numbers(rule, months), None), DayFields(None, _weekdays(rule, months))]

@@ -26,6 +26,11 @@ def seed_of(cluster_salt: str, namespace: str, name: str) -> str:
     return "\0".join((cluster_salt, namespace, name))
 
 
+def seed_of_task(namespace: str, name: str) -> str:
+    """Return the seed of a ScheduledTask, whose cluster has no salt yet: the same in a cluster and outside of one."""
+    return seed_of("", namespace, name)
+
+
 def parse_spread(part: str, field: Field, position: int, seed: str | None) -> Selection:
     """Read ``H``, ``H(0-29)``, ``H/15`` or ``H(0-29)/10``.
 

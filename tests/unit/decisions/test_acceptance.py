@@ -17,7 +17,7 @@ COMMAND: dict[str, Any] = {"schedule": "0 3 * * *", "command": ["true"]}
 REFUSALS: list[tuple[dict[str, Any], str, list[str]]] = [
     ({**COMMAND, "schedule": "61 * * * *"}, "InvalidSchedule", ["spec.schedule", "61", "0", "59"]),
     ({**COMMAND, "schedule": "* * *"}, "InvalidSchedule", ["spec.schedule", "* * *", "5 fields"]),
-    ({**COMMAND, "schedule": "*/5 * * * * *"}, "InvalidSchedule", ["spec.schedule", "*/5 * * * * *"]),
+    ({**COMMAND, "schedule": "*/5 * * * * *"}, "NeedsDaemon", ["spec.schedule", "*/5 * * * * *", "second"]),
     ({**COMMAND, "schedule": "@fortnightly"}, "InvalidSchedule", ["spec.schedule", "@fortnightly", "@weekly"]),
     ({**COMMAND, "schedule": "0 0 31 2 *"}, "NeverFires", ["spec.schedule", "0 0 31 2 *"]),
     ({**COMMAND, "timeZone": "Europe/Atlantis"}, "InvalidTimeZone", ["spec.timeZone", "Europe/Atlantis"]),

@@ -8,6 +8,7 @@ from timewright.decisions.acceptance import Accepted, accept
 from timewright.desired.cron_job import build_cron_job
 from timewright.desired.runner_image import RunnerImage
 from timewright.resources.scheduled_task import ScheduledTaskSpec
+from timewright.timetable.spread import seed_of_task
 
 RUNNER = RunnerImage("timewright:1.0")
 
@@ -44,8 +45,11 @@ def accepted(raw: dict[str, Any]) -> ScheduledTaskSpec:
     return verdict.spec
 
 
-def cron_job(raw: dict[str, Any], name: str = "backup") -> dict[str, Any]:
-    return build_cron_job("shop", name, "uid-1", accepted(raw), RUNNER)
+def cron_job(raw: dict[str, Any], name: str = "backup", runner: RunnerImage = RUNNER) -> dict[str, Any]:
+    verdict = accept(raw, seed=seed_of_task("shop", name))
+    assert isinstance(verdict, Accepted), verdict
+    assert verdict.native is not None
+    return build_cron_job("shop", name, "uid-1", verdict.spec, verdict.native, runner)
 
 
 def pod_of(raw: dict[str, Any]) -> dict[str, Any]:

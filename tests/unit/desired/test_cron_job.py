@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.desired.fixtures import COMMAND, HTTP, IN_IMAGE, JOB, KINDS, RUNNER, accepted, container_of, cron_job
+from tests.unit.desired.fixtures import (
+    COMMAND,
+    HTTP,
+    IN_IMAGE,
+    JOB,
+    KINDS,
+    RUNNER,
+    accepted,
+    container_of,
+    cron_job,
+    variables_of,
+)
 from timewright.decisions.acceptance import Accepted, accept
 from timewright.desired.cron_job import KEPT_UNTIL_RECORDED, build_cron_job, digest, time_to_live
+from timewright.desired.runner_image import RunnerImage
 
 APPLIED = "timewright.dev/applied"
 LABELS = {"app.kubernetes.io/managed-by": "timewright", "timewright.dev/task": "backup"}
@@ -244,9 +257,55 @@ def test_an_edit_that_does_not_matter_to_the_cron_job_leaves_it_alone(change: di
 
 
 def test_another_runner_image_changes_the_digest() -> None:
-    newer = build_cron_job("shop", "backup", "uid-1", accepted(COMMAND), type(RUNNER)("timewright:1.1"))
+    newer = cron_job(COMMAND, runner=RunnerImage("timewright:1.1"))
 
     assert digest(newer) != digest(cron_job(COMMAND))
+
+
+# Further attempts
+
+
+def deadline_of(raw: dict[str, Any]) -> int:
+    deadline: int = cron_job(raw)["spec"]["jobTemplate"]["spec"]["activeDeadlineSeconds"]
+    return deadline
+
+
+def test_the_runner_is_told_how_often_to_try_again() -> None:
+    variables = variables_of(container_of({**COMMAND, "retry": {"limit": 3, "backoffSeconds": 5}}))
+
+    definition = json.loads(variables["TIMEWRIGHT_DEFINITION"]["value"])
+    assert definition["spec"]["retry"] == {"limit": 3, "backoffSeconds": 5}
+    told = json.loads(variables_of(container_of(COMMAND))["TIMEWRIGHT_DEFINITION"]["value"])
+    assert "retry" not in told["spec"]
+
+
+def test_the_job_outlasts_every_attempt_that_times_out_and_every_wait() -> None:
+    once = {**COMMAND, "timeoutSeconds": 30}
+    retry = {"limit": 3, "backoffSeconds": 100, "maxBackoffSeconds": 250}
+
+    assert deadline_of(once) == 30 + 60
+    assert deadline_of({**once, "retry": retry}) == 4 * (30 + 60) + 100 + 200 + 250
+    assert deadline_of({**once, "retry": {"limit": 0}}) == deadline_of(once)
+
+
+def test_no_deadline_is_too_long_for_the_api() -> None:
+    raw = {**COMMAND, "timeoutSeconds": 2147483, "retry": {"limit": 100, "backoffSeconds": 86400}}
+
+    assert deadline_of(raw) < 2**31
+    assert deadline_of({**raw, "retry": {"limit": 100}}) > 101 * 2147483
+
+
+# A schedule that was compiled
+
+
+def test_a_spread_schedule_becomes_numbers_of_the_tasks_own() -> None:
+    spread = {**COMMAND, "schedule": "H H * * *"}
+    one, other = (cron_job(spread, name=name)["spec"] for name in ("backup", "report"))
+
+    assert one["schedule"] != other["schedule"]
+    assert one["timeZone"] == "UTC"
+    assert re.fullmatch(r"\d+ \d+ \* \* \*", one["schedule"])
+    assert cron_job(spread)["spec"] == one
 
 
 # Malformed templates are for the API server to refuse
@@ -297,7 +356,8 @@ def test_no_template_is_too_malformed_to_be_built(raw: dict[str, Any]) -> None:
 
     verdict = accept(raw)
     if isinstance(verdict, Accepted):
-        manifest = build_cron_job("shop", "backup", "uid-1", verdict.spec, RUNNER)
+        assert verdict.native is not None
+        manifest = build_cron_job("shop", "backup", "uid-1", verdict.spec, verdict.native, RUNNER)
         assert json.loads(json.dumps(manifest)) == manifest
         time_to_live(verdict.spec)
     assert raw == before

@@ -17,6 +17,7 @@ from timewright.desired.runner_image import RunnerImage
 from timewright.resources.model import API_VERSION
 from timewright.resources.scheduled_task import ScheduledTaskSpec
 from timewright.resources.task_run import TaskRunSpec
+from timewright.timetable.spread import seed_of_task
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
@@ -52,10 +53,12 @@ def test_is_accepted(manifest: Manifest) -> None:
         TaskRunSpec.model_validate(manifest["spec"])
         return
     assert manifest["kind"] == "ScheduledTask"
-    verdict = accept(manifest["spec"])
+    namespace, name = manifest["metadata"].get("namespace", "default"), manifest["metadata"]["name"]
+    native = manifest["spec"].get("mode") != "Daemon"
+    verdict = accept(manifest["spec"], seed=seed_of_task(namespace, name), native=native)
     assert isinstance(verdict, Accepted), verdict
-    metadata = manifest["metadata"]
-    build_cron_job(metadata.get("namespace", "default"), metadata["name"], "uid", verdict.spec, RunnerImage("runner"))
+    if verdict.native is not None:
+        build_cron_job(namespace, name, "uid", verdict.spec, verdict.native, RunnerImage("runner"))
 
 
 def test_runs_by_hand_name_a_task_and_parameters_that_it_declares() -> None:
