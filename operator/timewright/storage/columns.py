@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from timewright.decisions.task_state import OpenPhase
+from timewright.decisions.task_state import OpenPhase, OpenRun, TaskState
 from timewright.resources.vocabulary import Outcome, Trigger
-from timewright.storage.records import RunRecord
+from timewright.storage.records import Pause, RunRecord, StoredTask
 
 RUN = (
     "run_id",
@@ -47,6 +47,22 @@ RESULT = (
 
 COUNTERS = {outcome: outcome.value.lower() for outcome in Outcome}
 """The column that counts an outcome."""
+
+TASK = (
+    "key",
+    "version",
+    "watermark",
+    "schedule_id",
+    "suspended",
+    "paused",
+    "pause_reason",
+    "pause_until",
+    "last_success_at",
+    "last_outcome",
+    "last_finished_at",
+    *COUNTERS.values(),
+)
+"""The columns of a task, in the order of `task_of`."""
 
 
 def run_values(run: RunRecord) -> tuple[Any, ...]:
@@ -110,6 +126,22 @@ def run_of(task: str, values: Sequence[Any]) -> RunRecord:
         idempotency_key=idempotency_key,
         host=host,
         cancel_requested=bool(cancel_requested),
+    )
+
+
+def task_of(values: Sequence[Any], open_runs: Collection[OpenRun]) -> StoredTask:
+    """Return the task that these values describe."""
+    key, version, watermark, schedule_id, suspended, paused, pause_reason, pause_until, *rest = values
+    last_success_at, last_outcome, last_finished_at, *counted = rest
+    return StoredTask(
+        key=key,
+        version=version,
+        state=TaskState(watermark, schedule_id, bool(suspended), tuple(open_runs)),
+        pause=Pause(pause_reason, pause_until) if paused else None,
+        counters={outcome: count for outcome, count in zip(COUNTERS, counted, strict=True) if count},
+        last_success_at=last_success_at,
+        last_outcome=None if last_outcome is None else Outcome(last_outcome),
+        last_finished_at=last_finished_at,
     )
 
 

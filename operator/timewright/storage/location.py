@@ -62,6 +62,15 @@ def _default(environ: Mapping[str, str]) -> Store:
 
 def _named(url: str, environ: Mapping[str, str]) -> Store:
     scheme, colon, rest = url.partition(":")
+    if colon and scheme in {"postgresql", "postgres"} and rest.startswith("//"):
+        try:
+            from timewright.storage.postgresql import PostgresqlStore
+        except ImportError as error:
+            raise StoreError(
+                f"a store in PostgreSQL ({VARIABLE}) needs psycopg: pip install 'timewright[postgresql]'. {error}"
+            ) from error
+
+        return PostgresqlStore(url)
     if colon and scheme == "sqlite":
         from timewright.storage.sqlite import SqliteStore
 

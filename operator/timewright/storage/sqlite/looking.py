@@ -7,18 +7,14 @@ import sqlite3
 from collections.abc import Collection
 from typing import Any
 
-from timewright.decisions.task_state import OpenPhase, OpenRun, TaskState
-from timewright.resources.vocabulary import Outcome, Trigger
+from timewright.decisions.task_state import OpenPhase, OpenRun
+from timewright.resources.vocabulary import Trigger
 from timewright.storage import columns
-from timewright.storage.columns import COUNTERS, RUN
+from timewright.storage.columns import RUN, TASK
 from timewright.storage.protocol import HistoryQuery
-from timewright.storage.records import Pause, RunRecord, StoredTask
+from timewright.storage.records import RunRecord, StoredTask
 
-_TASKS = f"""
-    SELECT key, version, watermark, schedule_id, suspended, paused, pause_reason, pause_until,
-        last_success_at, last_outcome, last_finished_at, {columns.names(COUNTERS.values())}
-    FROM tasks WHERE key IN (SELECT value FROM json_each(?))
-"""  # noqa: S608 - made of constants, as is all below
+_TASKS = f"SELECT {columns.names(TASK)} FROM tasks WHERE key IN (SELECT value FROM json_each(?))"  # noqa: S608 - constants
 # The index is named because SQLite, knowing nothing of how many runs are open, takes that of all runs otherwise.
 _OPEN_RUNS = """
     SELECT tasks.key, run_id, scheduled_at, "trigger", phase, owners.dead
@@ -46,23 +42,8 @@ def load(connection: sqlite3.Connection, keys: Collection[str]) -> dict[str, Sto
         is_queued = phase == OpenPhase.QUEUED.value
         run = OpenRun(run_id, scheduled_at, Trigger(trigger), OpenPhase(phase), is_queued or is_dead == 0)
         open_runs.setdefault(key, []).append(run)
-    tasks = {row[0]: _task(row, open_runs.get(row[0], ())) for row in connection.execute(_TASKS, (wanted,))}
+    tasks = {row[0]: columns.task_of(row, open_runs.get(row[0], ())) for row in connection.execute(_TASKS, (wanted,))}
     return {key: tasks.get(key) or StoredTask(key) for key in keys}
-
-
-def _task(row: tuple[Any, ...], open_runs: Collection[OpenRun]) -> StoredTask:
-    key, version, watermark, schedule_id, suspended, paused, pause_reason, pause_until, *rest = row
-    last_success_at, last_outcome, last_finished_at, *counted = rest
-    return StoredTask(
-        key=key,
-        version=version,
-        state=TaskState(watermark, schedule_id, bool(suspended), tuple(open_runs)),
-        pause=Pause(pause_reason, pause_until) if paused else None,
-        counters={outcome: count for outcome, count in zip(COUNTERS, counted, strict=True) if count},
-        last_success_at=last_success_at,
-        last_outcome=None if last_outcome is None else Outcome(last_outcome),
-        last_finished_at=last_finished_at,
-    )
 
 
 def unattended(connection: sqlite3.Connection) -> list[str]:

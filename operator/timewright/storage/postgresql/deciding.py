@@ -1,0 +1,259 @@
+"""What owners write: claims, starts and outcomes.
+
+Whatever changes several rows locks their tasks first, in the order of their keys, so that no two wait for each other.
+A batch travels as one JSON document, which the server takes apart faster than a client puts arrays together.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from timewright.decisions.task_state import OpenPhase
+from timewright.storage import columns
+from timewright.storage.admission import admit, keyed_runs
+from timewright.storage.columns import COUNTERS, RESULT, RUN, Tally
+from timewright.storage.records import Change, Pause, RunRecord
+
+_TYPES = {
+    "scheduled_at": "bigint",
+    "started_at": "double precision",
+    "finished_at": "double precision",
+    "exit_code": "bigint",
+    "peak_memory_bytes": "bigint",
+    "cancel_requested": "boolean",
+    "last_success_at": "bigint",
+    "last_finished_at": "bigint",
+    **dict.fromkeys(COUNTERS.values(), "bigint"),
+}
+_DEFAULTS = {"reason": "''", "message": "''", "output": "''", "host": "''", "cancel_requested": "false"}
+_LAST = ("last_success_at", "last_outcome", "last_finished_at")
+
+
+def _typed(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}" {_TYPES.get(name, "text")}' for name in names)
+
+
+def _given(names: Iterable[str]) -> str:
+    return ", ".join(
+        f"coalesce(given.{name}, {_DEFAULTS[name]})" if name in _DEFAULTS else f'given."{name}"' for name in names
+    )
+
+
+_INSERT_TASKS = b"""
+    INSERT INTO timewright.tasks (key)
+    SELECT wanted FROM json_array_elements_text(%s::json) AS wanted ORDER BY wanted
+    ON CONFLICT (key) DO NOTHING
+"""
+_LOCK_TASKS = b"""
+    SELECT key, id, version FROM timewright.tasks
+    WHERE key IN (SELECT json_array_elements_text(%s::json)) ORDER BY key FOR UPDATE
+"""
+_TAKEN_KEYS = b"""
+    SELECT DISTINCT given.task, given.key
+    FROM json_to_recordset(%s::json) AS given (task text, key text, run_id text)
+    JOIN timewright.tasks ON tasks.key = given.task
+    JOIN timewright.runs ON runs.task_id = tasks.id AND runs.idempotency_key = given.key AND runs.run_id <> given.run_id
+"""
+_UPDATE_TASKS = b"""
+    UPDATE timewright.tasks
+    SET version = version + 1, watermark = given.watermark, schedule_id = given.schedule_id, suspended = given.suspended
+    FROM json_to_recordset(%s::json) AS given (id bigint, watermark bigint, schedule_id text, suspended boolean)
+    WHERE tasks.id = given.id
+"""
+_PUT_RUNS = f"""
+    INSERT INTO timewright.runs (task_id, owner_id, {columns.names(RUN)})
+    SELECT task_id, owner_id, {_given(RUN)}
+    FROM json_to_recordset(%s::json) AS given (task_id bigint, owner_id bigint, {_typed(RUN)})
+    ON CONFLICT (task_id, run_id) DO UPDATE SET
+        owner_id = excluded.owner_id, phase = excluded.phase, outcome = excluded.outcome, reason = excluded.reason,
+        message = excluded.message, finished_at = excluded.finished_at, host = excluded.host
+    WHERE runs.outcome IS NULL
+    RETURNING task_id, run_id
+""".encode()  # noqa: S608 - made of constants, as is all below
+_ITS_OPEN_RUN = "runs.task_id = tasks.id AND runs.run_id = given.run_id AND runs.outcome IS NULL"
+_CANCEL = f"""
+    UPDATE timewright.runs SET cancel_requested = true
+    FROM json_to_recordset(%s::json) AS given (task text, run_id text) JOIN timewright.tasks ON tasks.key = given.task
+    WHERE {_ITS_OPEN_RUN}
+""".encode()  # noqa: S608
+_DISOWN = f"""
+    UPDATE timewright.runs SET owner_id = NULL
+    FROM json_to_recordset(%s::json) AS given (task text, run_id text) JOIN timewright.tasks ON tasks.key = given.task
+    WHERE {_ITS_OPEN_RUN} AND runs.phase = 'Claimed' AND runs.owner_id = %s
+""".encode()  # noqa: S608
+_START = f"""
+    UPDATE timewright.runs SET phase = 'Running', started_at = given.started_at
+    FROM json_to_recordset(%s::json) AS given (task text, run_id text, started_at double precision)
+    JOIN timewright.tasks ON tasks.key = given.task
+    WHERE {_ITS_OPEN_RUN} AND runs.owner_id = %s
+""".encode()  # noqa: S608
+_FINISH = f"""
+    UPDATE timewright.runs
+    SET phase = NULL, ({columns.names(RESULT)}) = ROW ({_given(RESULT)})
+    FROM json_to_recordset(%s::json) AS given (task text, run_id text, {_typed(RESULT)})
+    JOIN timewright.tasks ON tasks.key = given.task
+    WHERE {_ITS_OPEN_RUN} AND runs.owner_id = %s
+    RETURNING tasks.key, runs.run_id
+""".encode()  # noqa: S608
+_COUNT = f"""
+    UPDATE timewright.tasks SET
+        {", ".join(f"{column} = tasks.{column} + given.{column}" for column in COUNTERS.values())},
+        last_success_at = greatest(tasks.last_success_at, given.last_success_at),
+        last_outcome = CASE WHEN given.last_finished_at >= coalesce(tasks.last_finished_at, given.last_finished_at)
+            THEN given.last_outcome ELSE tasks.last_outcome END,
+        last_finished_at = greatest(tasks.last_finished_at, given.last_finished_at)
+    FROM json_to_recordset(%s::json) AS given (key text, {_typed((*COUNTERS.values(), *_LAST))})
+    WHERE tasks.key = given.key
+""".encode()  # noqa: S608
+_ONE_OPEN_RUN = """
+    WHERE task_id = (SELECT id FROM timewright.tasks WHERE key = %s) AND run_id = %s AND outcome IS NULL
+"""
+_REQUEST_CANCEL = f"UPDATE timewright.runs SET cancel_requested = true {_ONE_OPEN_RUN}".encode()  # noqa: S608
+_ABANDON = f"UPDATE timewright.runs SET owner_id = NULL {_ONE_OPEN_RUN} AND phase <> 'Queued'".encode()  # noqa: S608
+_PAUSE = b"""
+    INSERT INTO timewright.tasks (key, version, paused, pause_reason, pause_until) VALUES (%s, 1, %s, %s, %s)
+    ON CONFLICT (key) DO UPDATE SET version = tasks.version + 1, paused = excluded.paused,
+        pause_reason = excluded.pause_reason, pause_until = excluded.pause_until
+"""
+
+Connection = AsyncConnection[Any]
+
+
+async def commit(connection: Connection, owner_id: int, changes: Sequence[Change], now: float) -> list[bool]:
+    """Make those changes that are still possible; tell which."""
+    unseen = json.dumps([change.task for change in changes if change.version == 0])
+    await connection.execute(_INSERT_TASKS, (unseen,))
+    ids: dict[str, int] = {}
+    versions: dict[str, int] = {}
+    for key, number, version in await _lock_tasks(connection, {change.task for change in changes}):
+        ids[key], versions[key] = number, version
+    made = admit(changes, versions, await _taken_keys(connection, changes))
+    accepted = [change for change, is_made in zip(changes, made, strict=True) if is_made]
+    await connection.execute(_UPDATE_TASKS, (json.dumps([_task_values(change, ids) for change in accepted]),))
+    await _put_open(connection, owner_id, ids, accepted)
+    await _put_finished(connection, ids, accepted, now)
+    cancelled = [{"task": change.task, "run_id": run_id} for change in accepted for run_id in change.cancel]
+    if cancelled:
+        await connection.execute(_CANCEL, (json.dumps(cancelled),))
+    return made
+
+
+async def _lock_tasks(connection: Connection, keys: Iterable[str]) -> list[tuple[str, int, int]]:
+    return await (await connection.execute(_LOCK_TASKS, (json.dumps(list(keys)),))).fetchall()
+
+
+async def _taken_keys(connection: Connection, changes: Sequence[Change]) -> list[tuple[str, str]]:
+    keyed = [{"task": task, "key": key, "run_id": run_id} for task, key, run_id in keyed_runs(changes)]
+    if not keyed:
+        return []
+    return await (await connection.execute(_TAKEN_KEYS, (json.dumps(keyed),))).fetchall()
+
+
+def _task_values(change: Change, ids: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "id": ids[change.task],
+        "watermark": change.watermark,
+        "schedule_id": change.schedule_id,
+        "suspended": change.suspended,
+    }
+
+
+async def _put_open(connection: Connection, owner_id: int, ids: Mapping[str, int], changes: Sequence[Change]) -> None:
+    given = [
+        _run_values(run, ids[run.task], None if run.phase is OpenPhase.QUEUED else owner_id)
+        for change in changes
+        for run in change.runs
+        if run.outcome is None
+    ]
+    if given:
+        await connection.execute(_PUT_RUNS, (json.dumps(given),))
+
+
+async def _put_finished(connection: Connection, ids: Mapping[str, int], changes: Sequence[Change], now: float) -> None:
+    tallies: dict[str, Tally] = {}
+    for change in changes:
+        if change.ended:
+            tallies.setdefault(change.task, Tally()).add_counts(change.ended)
+    ended = {(ids[run.task], run.run_id): run for change in changes for run in change.runs if run.outcome is not None}
+    if ended:
+        given = json.dumps([_run_values(run, task_id, None) for (task_id, _), run in ended.items()])
+        async for task_id, run_id in await connection.execute(_PUT_RUNS, (given,)):
+            run = ended[task_id, run_id]
+            tallies.setdefault(run.task, Tally()).add(run, now)
+    await _count(connection, tallies)
+
+
+def _run_values(run: RunRecord, task_id: int, owner_id: int | None) -> dict[str, Any]:
+    values = _named(RUN, columns.run_values(run))
+    values["task_id"] = task_id
+    values["owner_id"] = owner_id
+    return values
+
+
+def _named(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    return {name: value for name, value in zip(names, values, strict=True) if value is not None and value != ""}
+
+
+async def mark_started(connection: Connection, owner_id: int, runs: Sequence[RunRecord]) -> None:
+    """Note when runs of the owner started."""
+    await _lock_tasks(connection, {run.task for run in runs})
+    given = [{"task": run.task, "run_id": run.run_id, "started_at": run.started_at} for run in runs]
+    await connection.execute(_START, (json.dumps(given), owner_id))
+
+
+async def finish(connection: Connection, owner_id: int, runs: Sequence[RunRecord], now: float) -> list[bool]:
+    """Record how runs of the owner ended; tell for which that was possible."""
+    await _lock_tasks(connection, {run.task for run in runs})
+    first: dict[tuple[str, str], RunRecord] = {}
+    for run in runs:
+        first.setdefault((run.task, run.run_id), run)
+    given = json.dumps([_result_values(run) for run in first.values()])
+    recorded = set(await (await connection.execute(_FINISH, (given, owner_id))).fetchall())
+    tallies: dict[str, Tally] = {}
+    for identity in recorded:
+        tallies.setdefault(identity[0], Tally()).add(first[identity], now)
+    await _count(connection, tallies)
+    return [(run.task, run.run_id) in recorded and first[run.task, run.run_id] is run for run in runs]
+
+
+def _result_values(run: RunRecord) -> dict[str, Any]:
+    values = _named(RESULT, columns.result_values(run))
+    values["task"] = run.task
+    values["run_id"] = run.run_id
+    return values
+
+
+async def _count(connection: Connection, tallies: Mapping[str, Tally]) -> None:
+    if not tallies:
+        return
+    names = ("key", *COUNTERS.values(), *_LAST)
+    given = [dict(zip(names, (key, *tally.values()), strict=True)) for key, tally in tallies.items()]
+    await connection.execute(_COUNT, (json.dumps(given),))
+
+
+async def disown(connection: Connection, owner_id: int, changes: Sequence[Change]) -> None:
+    """Give up what was claimed with these changes and what nobody started, since the answer reached nobody."""
+    claimed = [run for change in changes for run in change.runs if run.outcome is None]
+    await _lock_tasks(connection, {run.task for run in claimed})
+    given = [{"task": run.task, "run_id": run.run_id} for run in claimed]
+    await connection.execute(_DISOWN, (json.dumps(given), owner_id))
+
+
+async def request_cancel(connection: Connection, task: str, run_id: str) -> bool:
+    """Ask for the end of an open run; tell whether there is one."""
+    return (await connection.execute(_REQUEST_CANCEL, (task, run_id))).rowcount == 1
+
+
+async def abandon(connection: Connection, task: str, run_id: str) -> bool:
+    """Take an open run from its owner; tell whether there is one that is not queued."""
+    return (await connection.execute(_ABANDON, (task, run_id))).rowcount == 1
+
+
+async def set_pause(connection: Connection, task: str, pause: Pause | None) -> None:
+    """Pause a task or resume it."""
+    reason, until = ("", None) if pause is None else (columns.text(pause.reason), pause.until)
+    await connection.execute(_PAUSE, (task, pause is not None, reason, until))

@@ -1,0 +1,66 @@
+"""Locks, and semaphores, which are locks with several places."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from timewright.storage.protocol import Lock
+
+_LOCKS = """
+    SELECT locks.name, owners.name, holder, token, acquired_at, NOT dead AND expires >= clock_timestamp()
+    FROM timewright.locks JOIN timewright.owners ON owners.id = locks.owner_id
+"""
+_HELD = f"{_LOCKS} WHERE locks.name = %s AND owner_id = %s AND holder = %s".encode()
+_ALL = f"{_LOCKS} ORDER BY locks.name, token".encode()
+_NAME = b"INSERT INTO timewright.lock_tokens (name, token) VALUES (%s, 0) ON CONFLICT (name) DO NOTHING"
+# All who want the same lock pass here one after the other.
+_QUEUE_UP = b"SELECT FROM timewright.lock_tokens WHERE name = %s FOR UPDATE"
+_TAKE = b"""
+    WITH given AS (
+        UPDATE timewright.lock_tokens SET token = token + 1
+        WHERE name = %(name)s AND (SELECT count(*) FROM timewright.locks WHERE name = %(name)s) < %(places)s
+        RETURNING token
+    )
+    INSERT INTO timewright.locks (name, token, owner_id, holder, acquired_at)
+    SELECT %(name)s, token, %(owner_id)s, %(holder)s, extract(epoch FROM clock_timestamp()) FROM given
+"""
+_RELEASE = b"""
+    DELETE FROM timewright.locks
+    WHERE name = %s AND holder = %s AND owner_id = (SELECT id FROM timewright.owners WHERE name = %s)
+"""
+_BREAK = b"DELETE FROM timewright.locks WHERE name = %s AND token = %s"
+
+Connection = AsyncConnection[Any]
+
+
+async def acquire(connection: Connection, owner_id: int, name: str, holder: str, places: int) -> Lock | None:
+    """Take a free place, or return the one that the owner has already for this holder."""
+    await connection.execute(_NAME, (name,))
+    await connection.execute(_QUEUE_UP, (name,))
+    held = await _held(connection, owner_id, name, holder)
+    if held is None:
+        await connection.execute(_TAKE, {"name": name, "places": places, "owner_id": owner_id, "holder": holder})
+        held = await _held(connection, owner_id, name, holder)
+    return held
+
+
+async def _held(connection: Connection, owner_id: int, name: str, holder: str) -> Lock | None:
+    row = await (await connection.execute(_HELD, (name, owner_id, holder))).fetchone()
+    return None if row is None else Lock(*row)
+
+
+async def release(connection: Connection, owner: str, name: str, holder: str) -> bool:
+    """Give back what the owner has for this holder; tell whether it had it."""
+    return (await connection.execute(_RELEASE, (name, holder, owner))).rowcount > 0
+
+
+async def held(connection: Connection) -> list[Lock]:
+    """Return all locks, by name."""
+    return [Lock(*row) async for row in await connection.execute(_ALL)]
+
+
+async def break_lock(connection: Connection, name: str, token: int) -> bool:
+    """Free the place that was taken with this token; tell whether it was taken."""
+    return (await connection.execute(_BREAK, (name, token))).rowcount > 0
