@@ -159,7 +159,7 @@ def make_way(
     if newer == 0:
         return [], []
     dropped = max(0, min(len(queued), len(queued) + newer - limit))
-    waiting = len(queued) - dropped + min(newer, limit)
+    waiting = len(queued) - dropped + newer
     excess = len(active) + waiting - limit
     return (
         [run.run_id for run in active[: max(0, excess)]],

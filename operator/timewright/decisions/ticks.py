@@ -89,7 +89,7 @@ def decide_at_length(rules: Rules, state: TaskState, now: int) -> Decision:
         drop=tuple(drop),
         lost=tuple(run.run_id for run in lost),
         rerun=tuple(run.run_id for run in rerun),
-        ask_again_at=_ask_again_at(rules, max(undecided.watermark, now), waiting),
+        ask_again_at=_ask_again_at(rules, undecided.watermark, waiting),
     )
 
 

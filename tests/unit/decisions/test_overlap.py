@@ -18,7 +18,7 @@ REPLACE, QUEUE = ConcurrencyPolicy.REPLACE, ConcurrencyPolicy.QUEUE
 TICK = NOON + MINUTE
 EARLIER = active(NOON)
 MANUAL = OpenRun("by-hand", NOON - 10, Trigger.MANUAL)
-ALL = {"missed_runs": MissedRuns(MissedRunsPolicy.ALL)}
+ALL: dict[str, Any] = {"missed_runs": MissedRuns(MissedRunsPolicy.ALL)}
 
 
 def at_the_tick(policy: ConcurrencyPolicy, *runs: OpenRun, **policies: Any) -> Decision:
@@ -87,7 +87,7 @@ def test_of_many_active_runs_a_few_are_named() -> None:
 
 
 def test_of_two_ticks_found_together_forbid_starts_the_first() -> None:
-    skip = {"missed_runs": MissedRuns(MissedRunsPolicy.SKIP)}
+    skip: dict[str, Any] = {"missed_runs": MissedRuns(MissedRunsPolicy.SKIP)}
     decision = decide(rules(20, concurrency=FORBID, **skip), recorded(NOON + 20), NOON + 65)
 
     assert decision.start == (Start(NOON + 40),)
@@ -172,7 +172,7 @@ def test_a_run_by_hand_is_replaced_like_any_other() -> None:
 
 
 def test_of_two_ticks_found_together_replace_starts_the_second() -> None:
-    skip = {"missed_runs": MissedRuns(MissedRunsPolicy.SKIP)}
+    skip: dict[str, Any] = {"missed_runs": MissedRuns(MissedRunsPolicy.SKIP)}
     decision = decide(rules(20, concurrency=REPLACE, **skip), recorded(NOON + 20), NOON + 65)
 
     assert decision.start == (Start(NOON + 60),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.decisions.periodic import HOUR, MINUTE, NOON, Periodic, active, lost, queued, recorded, rules, run_id
@@ -170,6 +170,7 @@ def test_a_recorded_decision_becomes_the_state_for_the_next() -> None:
 # ---- the short cut
 
 
+@settings(max_examples=1_000)
 @given(
     period=st.sampled_from([1, 10, MINUTE, HOUR]),
     last=st.none() | st.just(NOON + MINUTE),

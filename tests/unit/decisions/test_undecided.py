@@ -108,10 +108,12 @@ def test_latest_starts_nothing_older_than_the_age_asked_for() -> None:
 
 
 @pytest.mark.parametrize("policy", [LATEST, ALL])
-def test_a_tick_on_time_is_not_old(policy: MissedRunsPolicy) -> None:
-    decision = decide(rules(HOUR, **missed(policy, max_age=0)), recorded(), NOON + HOUR + 59)
+def test_a_tick_on_time_is_not_too_old(policy: MissedRunsPolicy) -> None:
+    task = rules(50, **missed(policy, max_age=0))
 
-    assert started(decision) == [(HOUR, "Schedule")]
+    assert started(decide(task, recorded(), NOON + 99)) == [(50, "Schedule")]
+    decision = decide(task, recorded(), NOON + 100)
+    assert started(decision) == [(50, "Schedule"), (100, "Schedule")] if policy is ALL else [(100, "Schedule")]
 
 
 @pytest.mark.parametrize(
@@ -211,6 +213,7 @@ def test_a_suspended_task_that_catches_up_later_decides_nothing_before(policy: M
     ("policy", "now", "starts", "ends"),
     [
         (SKIP, 180, [180], [60, 120]),
+        (SKIP, 61, [], [60]),
         (SKIP, 190, [], [60, 120, 180]),
         (LATEST, 190, [180], [60, 120]),
         (ALL, 190, [60, 120, 180], []),
