@@ -16,7 +16,7 @@ from timewright.resources.vocabulary import Outcome, Reason
 from timewright.runner.context import context_of_run
 from timewright.runner.definition import DefinitionError
 from timewright.runner.masking import Masker
-from timewright.runner.output import Output
+from timewright.runner.output import STDERR, STDOUT, Output
 from timewright.runner.run import execute
 from timewright.runner.stop import StopRequest
 from timewright.storage.protocol import StoreError
@@ -39,6 +39,8 @@ class Surroundings:
     processes: int = PROCESSES
     live: bool = True
     """Whether what they print is shown as they print it."""
+    shown_on: tuple[int, int] = (STDOUT, STDERR)
+    """The descriptors on which it is."""
     deadline: float | None = None
     """When every run has to be over, in seconds of `time.monotonic()`; None when there is no hurry."""
     grace_seconds: float = 10.0
@@ -204,7 +206,14 @@ class Executor:
         result = await execute(
             task.definition,
             context,
-            Output(Masker(context.masked), label=task.name, live=surroundings.live, says=surroundings.live),
+            Output(
+                Masker(context.masked),
+                label=task.name,
+                live=surroundings.live,
+                says=surroundings.live,
+                stdout=surroundings.shown_on[0],
+                stderr=surroundings.shown_on[1],
+            ),
             running.stop,
             start=gate,
             deadline=surroundings.deadline,

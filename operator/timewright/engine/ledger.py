@@ -48,12 +48,12 @@ class Ledger:
         self._recording = asyncio.Lock()
         self._background: list[asyncio.Task[None]] = []
         self._trouble: str | None = None
+        self._is_open = False
 
     async def open(self) -> bool:
         """Begin; return whether the store can be used. Where it cannot now, it may be later."""
         try:
-            await self.store.open()
-            await self._renew()
+            await self._connect()
         except StoreError as error:
             self._report(error)
         self._background = [asyncio.ensure_future(self._keep_renewing()), asyncio.ensure_future(self._keep_recording())]
@@ -66,8 +66,13 @@ class Ledger:
                 each.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self.record_finished()
-        if self._unrecorded:
-            self._tell(f"{len(self._unrecorded)} runs could not be recorded; their outcomes are told above alone")
+        with contextlib.suppress(StoreError):
+            if self._unclaimed:
+                await self._connect()
+                await self._settle()
+        unrecorded = len(self._unrecorded) + len(self._unclaimed)
+        if unrecorded:
+            self._tell(f"{unrecorded} runs could not be recorded; nothing but this log tells of them")
         with contextlib.suppress(StoreError):
             await self.store.retire(self.owner)
         await self.store.close()
@@ -176,13 +181,18 @@ class Ledger:
         while True:
             await asyncio.sleep(_RETRY_SECONDS if self._trouble else self.store.lease_seconds / 4)
             try:
-                if self._renewed_at == float("-inf"):
-                    await self.store.open()
-                await self._renew()
+                await self._connect()
             except OwnershipLost:
                 await self._begin_anew()
             except StoreError as error:
                 self._report(error)
+
+    async def _connect(self) -> None:
+        """Open the store if that has not been possible yet, and tell it that this process lives."""
+        if not self._is_open:
+            await self.store.open()
+            self._is_open = True
+        await self._renew()
 
     async def _renew(self) -> None:
         began = _elapsed()

@@ -77,19 +77,30 @@ def _planned(task: Task, stored: StoredTask, decision: Decision, host: str) -> P
         cancel=list(decision.cancel),
         ended=_counts(decision),
     )
-    after = replace(stored, version=stored.version + 1, state=apply(stored.state, decision, task.run_id))
-    return Plan(change, tuple(start), tuple(resume), after, decision.ask_again_at)
+    state = apply(stored.state, decision, task.run_id)
+    return Plan(change, tuple(start), tuple(resume), _followed(stored, state), decision.ask_again_at)
 
 
 def without_run(stored: StoredTask, run: RunRecord) -> StoredTask:
     """Return what the store will hold of a task once the outcome of a run is recorded."""
-    open_runs = tuple(each for each in stored.state.open_runs if each.run_id != run.run_id)
-    succeeded = run.outcome is Outcome.SUCCEEDED and run.finished_at is not None
-    return replace(
-        stored,
-        state=replace(stored.state, open_runs=open_runs),
-        last_success_at=int(run.finished_at) if succeeded and run.finished_at else stored.last_success_at,
+    state = stored.state
+    open_runs = tuple(each for each in state.open_runs if each.run_id != run.run_id)
+    last_success_at = stored.last_success_at
+    if run.outcome is Outcome.SUCCEEDED and run.finished_at is not None:
+        last_success_at = int(run.finished_at)
+    return StoredTask(
+        stored.key,
+        stored.version,
+        TaskState(state.watermark, state.schedule_id, state.suspended, open_runs),
+        stored.pause,
+        stored.counters,
+        last_success_at,
     )
+
+
+def _followed(stored: StoredTask, state: TaskState) -> StoredTask:
+    """Return what the store will hold of a task once a change of its state is made."""
+    return StoredTask(stored.key, stored.version + 1, state, stored.pause, stored.counters, stored.last_success_at)
 
 
 def is_idle(decision: Decision, state: TaskState) -> bool:
