@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from timewright.engine.task import Task
     from timewright.resources.vocabulary import Outcome
     from timewright.storage.protocol import Store
+    from timewright.storage.records import Pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,17 @@ class ListedTask:
     next_ticks: tuple[datetime, ...]
     """The next times it is due; none while it is suspended or paused."""
     suspended: bool
-    paused: bool
+    pause: Pause | None
+    """A person's request that it rests, while that holds."""
     active: int
     """How many runs have no outcome yet."""
     last_outcome: Outcome | None
     last_finished_at: datetime | None
+
+    @property
+    def paused(self) -> bool:
+        """Whether somebody had it rest."""
+        return self.pause is not None
 
 
 async def list_tasks(tasks: Sequence[Task], store: Store, now: datetime, *, ticks: int = 1) -> list[ListedTask]:
@@ -42,7 +49,8 @@ async def list_tasks(tasks: Sequence[Task], store: Store, now: datetime, *, tick
     for task in tasks:
         known = stored[task.key]
         pause = known.pause
-        paused = pause is not None and (pause.until is None or pause.until > second)
+        if pause is not None and pause.until is not None and pause.until <= second:
+            pause = None
         timetable = task.timetable
         listed.append(
             ListedTask(
@@ -51,9 +59,9 @@ async def list_tasks(tasks: Sequence[Task], store: Store, now: datetime, *, tick
                 runs=task.definition.summary(),
                 expressions=() if timetable is None else timetable.expressions,
                 time_zone="UTC" if timetable is None else timetable.time_zone,
-                next_ticks=() if task.suspended or paused else _next_ticks(task, second, ticks),
+                next_ticks=() if task.suspended or pause is not None else _next_ticks(task, second, ticks),
                 suspended=task.suspended,
-                paused=paused,
+                pause=pause,
                 active=len(known.state.open_runs),
                 last_outcome=known.last_outcome,
                 last_finished_at=None
