@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from timewright.decisions.acceptance import Refused, accept
 from timewright.resources.model import API_VERSION
-from timewright.schedule.inexpressible import inexpressible
+from timewright.schedule.inexpressible import AS_APP, inexpressible
 from timewright.schedule.spec import spec_of
 from timewright.timetable.spread import seed_of_task
 
@@ -74,7 +74,7 @@ def export_tasks(
             made = _manifest(name, namespace, schedule, declaration.settings.description, spec)
             refusal = _refusal(made)
             if refusal:
-                reasons.append(refusal)
+                reasons.append(f"{refusal}; or {AS_APP}")
             elif name in manifests:
                 reasons.append(f"its name becomes {name!r}, which another task has; rename one of them")
             else:

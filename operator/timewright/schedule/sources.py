@@ -37,7 +37,7 @@ class ManifestSource:
 class AppSource:
     """Tasks of an application's schedule, together with the modules of its own that importing it brings.
 
-    When one of their files changes, they are all imported anew. What other code holds of the old ones stays with it:
+    When a file beside them changes, they are all imported anew. What other code holds of the old ones stays with it:
     runs that are active come to their end with the code that they began with.
     """
 
@@ -69,12 +69,14 @@ class AppSource:
             self._read = self._fingerprint()
 
     def has_changed(self) -> bool:
-        """Tell whether the file of a module was changed since."""
+        """Tell whether a file of Python was changed, added or removed since, in any folder of the application."""
         return self._fingerprint() != self._read
 
     def _fingerprint(self) -> object:
-        files = [sys.modules[name].__file__ for name in sorted(self._modules) if name in sys.modules]
-        return fingerprint(file for file in files if file)
+        files = [getattr(sys.modules.get(name), "__file__", None) for name in self._modules]
+        folders = sorted({Path(file).parent for file in files if file})
+        # Whole folders: a module that could not be imported is not among those that were.
+        return fingerprint(file for folder in folders for file in sorted(folder.glob("*.py")))
 
 
 def _is_own(module: ModuleType) -> bool:

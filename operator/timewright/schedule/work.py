@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -36,6 +37,7 @@ class Request(NamedTuple):
 Work = FunctionCall | Command | Request
 
 _SHELL_SIGNS = ("|", "||", "&&", "&", ";", ">", ">>", "<", "2>&1")
+_STATUS = re.compile(r"[1-5](xx|[0-9][0-9])\Z", re.ASCII)
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -105,4 +107,10 @@ def read_request(
         body = dumps(json, ensure_ascii=False)
         if "content-type" not in {name.lower() for name in headers}:
             named.append(("Content-Type", "application/json"))
-    return Request(method.upper(), url, tuple(named), body, tuple(str(status) for status in expected_status))
+    statuses = tuple(str(status) for status in expected_status)
+    for status in statuses:
+        if not _STATUS.match(status):
+            raise refusal(
+                "http expected_status", status, "is not known", 'write numbers like 204, or classes like "2xx"'
+            )
+    return Request(method.upper(), url, tuple(named), body, statuses)
