@@ -26,9 +26,10 @@ _STYLES = {
     Outcome.FAILED: "bold red",
     Outcome.LOST: "bold red",
     Outcome.SKIPPED: "yellow",
+    Outcome.MISSED: "yellow",
     Outcome.CANCELLED: "yellow",
 }
-_COUNTED = ("succeeded", "failed", "skipped", "cancelled", "lost")
+_COUNTED = ("succeeded", "failed", "skipped", "missed", "cancelled", "lost")
 
 
 class Format(StrEnum):

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 
 from timewright.timetable import DaylightSaving, Dialect, Gap, Overlap, ScheduleError, parse
 from timewright.timetable.compiling import compile_schedule
+from timewright.timetable.spread import seed_of_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from timewright.timetable import Schedule
+    from timewright.timetable.compiling import Compiled
     from timewright.timetable.explaining import ExplainedTick, Explanation
+
+_NEEDS_DAEMON = "Needs mode: Daemon, which timewright schedule:work runs"
 
 _EXPLAINED = 0
 _USAGE = 2
@@ -51,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--from", dest="start", metavar="TIME", help="begin after this ISO 8601 time, in UTC by default (default: now)")
     add("--count", type=_positive, default=5, metavar="N", help="how many ticks to show (default: 5)")
     add("-o", "--output", choices=("text", "json"), default="text", help="json is for programs")
-    add("--seed", metavar="TEXT", help="what H is spread by: the identity of the task")
+    add("--task", metavar="[NAMESPACE/]NAME", help="the task whose own numbers H stands for (namespace: default)")
     add("--native", action="store_true", help="accept only what a batch/v1 CronJob accepts")
     add("--gap", choices=list(Gap), type=Gap, help="what to do with times that do not exist")
     add("--overlap", choices=list(Overlap), type=Overlap, help="what to do with times that happen twice")
@@ -67,12 +71,19 @@ def _schedule(arguments: argparse.Namespace) -> Schedule:
     return parse(
         arguments.expression,
         time_zone=arguments.tz,
-        seed=arguments.seed,
+        seed=_seed(arguments.task),
         dialect=Dialect.NATIVE if arguments.native else Dialect.EXTENDED,
         daylight_saving=policy,
         windows=arguments.window,
         anchor=_instant(arguments.anchor) if arguments.anchor else None,
     )
+
+
+def _seed(task: str | None) -> str | None:
+    if task is None:
+        return None
+    namespace, _, name = task.rpartition("/")
+    return seed_of_task(namespace or "default", name)
 
 
 def _instant(text: str | None) -> datetime:
@@ -105,12 +116,16 @@ def _document(schedule: Schedule, explanation: Explanation) -> dict[str, object]
 
 
 def _native(schedule: Schedule) -> dict[str, object] | None:
-    """Return what the schedule becomes in CronJob mode, or ``None`` when it cannot run there."""
+    native = _compiled(schedule)
+    return None if native is None else {"expressions": list(native.expressions), "gate": native.gate is not None}
+
+
+def _compiled(schedule: Schedule) -> Compiled | None:
+    """Return the nearest that native cron can say, or ``None`` when it can say nothing like it."""
     try:
-        expressions, gate = compile_schedule(schedule)
+        return compile_schedule(schedule)
     except ScheduleError:
         return None
-    return {"expressions": list(expressions), "gate": gate is not None}
 
 
 def _text(schedule: Schedule, explanation: Explanation) -> str:
@@ -119,13 +134,20 @@ def _text(schedule: Schedule, explanation: Explanation) -> str:
     if explanation.ticks:
         lines.append("")
     lines += [f"Warning: {warning}." for warning in explanation.warnings]
-    native = _native(schedule)
-    if native is None:
-        lines.append("Needs mode: Daemon; a CronJob cannot say this.")
-    else:
-        gate = ", held back by a gate where it fires too often" if native["gate"] else ""
-        lines.append(f"As a CronJob: {native['expressions']}{gate}.".replace("'", '"'))
+    lines.append(_native_line(schedule))
     return "\n".join(lines) + "\n"
+
+
+def _native_line(schedule: Schedule) -> str:
+    native = _compiled(schedule)
+    if native is None:
+        return f"{_NEEDS_DAEMON}; a CronJob cannot say this."
+    expressions = json.dumps(list(native.expressions), ensure_ascii=False)
+    if native.gate is not None:
+        return f"{_NEEDS_DAEMON}; a CronJob of {expressions} would fire too often."
+    if len(native.expressions) > 1:
+        return f"{_NEEDS_DAEMON}; it would take several CronJobs, of {expressions}."
+    return f"As a CronJob: {expressions}."
 
 
 def _tick_line(tick: ExplainedTick) -> str:

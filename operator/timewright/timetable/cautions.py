@@ -128,5 +128,5 @@ def _passed_over(source: Source, zone: Zone, start: int) -> Iterator[str]:
             on = datetime.fromtimestamp(tick + zone.offset(tick), UTC)
             yield (
                 f"Kubernetes passes over {on:%Y-%m-%d %H:%M}, thrown off by a change of the clock; "
-                "any daylightSaving policy prevents it"
+                "a daylightSaving policy in mode: Daemon prevents it"
             )

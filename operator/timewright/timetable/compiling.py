@@ -109,7 +109,7 @@ def _native(source: Source, changes: _Changes, limits: Limits, *, any_day: bool)
     if wallclock is None or wallclock.seconds != 1:
         raise ScheduleError(
             "a CronJob cannot start at a second other than 0",
-            remedy="use mode: Daemon, or write 0 in the seconds field",
+            remedy="use mode: Daemon, which timewright schedule:work runs, or write 0 in the seconds field",
             expression=source.expression,
             field="schedule",
         )
@@ -203,7 +203,7 @@ def _native_delay(written: str, every: Every, changes: _Changes) -> _Native:
     if every.delay % 60 or every.anchor % 60:
         raise ScheduleError(
             f"a CronJob cannot start every {every.delay} seconds counted from an anchor",
-            remedy="use mode: Daemon, or a delay and an anchor of whole minutes",
+            remedy="use mode: Daemon, which timewright schedule:work runs, or a delay and an anchor of whole minutes",
             expression=written,
             field="schedule",
         )

@@ -44,7 +44,7 @@ def parse_spread(part: str, field: Field, position: int, seed: str | None) -> Se
     if match is None:
         raise _refusal(part, field, position, "is no spread", "write H, H(0-29), H/15 or H(0-29)/10")
     if seed is None:
-        remedy = "pass the seed of the task: its cluster salt, namespace and name"
+        remedy = "name the task: --task of schedule:explain, or the seed of parse()"
         raise _refusal(part, field, position, "spreads by the identity of a task, which is not known here", remedy)
     low, high = _bounds(match, part, field, position)
     if match[3] is None:

@@ -155,7 +155,11 @@ async def test_a_cron_job_of_somebody_else_is_left_alone() -> None:
     assert conditions(cluster)["Ready"] == "False"
 
 
-async def test_an_edit_is_applied_and_an_edit_that_is_refused_changes_nothing() -> None:
+@pytest.mark.parametrize(
+    "refused",
+    [{"schedule": "61 * * * *"}, {"schedule": "0 0 L * *"}, {"concurrencyPolicy": "Queue"}, {"mode": "Daemon"}],
+)
+async def test_an_edit_is_applied_and_an_edit_that_is_refused_changes_nothing(refused: dict[str, Any]) -> None:
     cluster = Cluster()
     cluster.task()
     replica = Replica(cluster)
@@ -163,7 +167,7 @@ async def test_an_edit_is_applied_and_an_edit_that_is_refused_changes_nothing() 
 
     cluster.edit(SCHEDULED_TASKS, "backup", lambda body: body["spec"].update(schedule="@daily"))
     await replica.settle()
-    cluster.edit(SCHEDULED_TASKS, "backup", lambda body: body["spec"].update(schedule="61 * * * *"))
+    cluster.edit(SCHEDULED_TASKS, "backup", lambda body: body["spec"].update(refused))
     await replica.settle()
 
     assert cluster.of(CRON_JOBS)["backup"]["spec"]["schedule"] == "@daily"
@@ -561,6 +565,17 @@ async def test_records_that_are_too_old_go_when_their_time_has_come() -> None:
 
 
 # Status
+
+
+async def test_a_spread_schedule_becomes_a_cron_job_whose_ticks_the_status_tells() -> None:
+    cluster = Cluster()
+    cluster.task(schedule="H H * * *")
+    await Replica(cluster).settle()
+
+    minute, hour, *rest = cluster.of(CRON_JOBS)["backup"]["spec"]["schedule"].split()
+    assert rest == ["*", "*", "*"]
+    assert status(cluster)["nextTick"].endswith(f"T{int(hour):02}:{int(minute):02}:00Z")
+    assert conditions(cluster)["Accepted"] == "True"
 
 
 async def test_a_refused_edit_leaves_no_next_tick_in_the_past() -> None:

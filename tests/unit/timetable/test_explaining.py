@@ -145,7 +145,7 @@ def test_a_warning_of_what_kubernetes_passes_over() -> None:
     schedule = parse("30 12 * * SUN", time_zone="Asia/Beirut")
     assert schedule.explain(utc("2026-01-01T00:00:00"), 1).warnings == (
         "Kubernetes passes over 2026-03-29 12:30, thrown off by a change of the clock; "
-        "any daylightSaving policy prevents it",
+        "a daylightSaving policy in mode: Daemon prevents it",
     )
 
 
@@ -178,8 +178,41 @@ def test_the_command_prints_text(capsys: pytest.CaptureFixture[str]) -> None:
         "",
         "  Thu 2026-01-01 00:00:20 +0000  2026-01-01T00:00:20Z",
         "",
-        "Needs mode: Daemon; a CronJob cannot say this.",
+        "Needs mode: Daemon, which timewright schedule:work runs; a CronJob cannot say this.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["0 3 * * *"], 'As a CronJob: ["0 3 * * *"].'),
+        (
+            ["0 0 L * *"],
+            "Needs mode: Daemon, which timewright schedule:work runs; "
+            'a CronJob of ["0 0 28-31 * *"] would fire too often.',
+        ),
+        (
+            ["*/30 * * * *", "--window", "09:00-17:15"],
+            "Needs mode: Daemon, which timewright schedule:work runs; "
+            'it would take several CronJobs, of ["0,30 9-16 * * *", "0 17 * * *"].',
+        ),
+    ],
+)
+def test_the_command_tells_in_which_mode_a_schedule_runs(
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert schedule_explain.run([*arguments, "--count", "1"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == expected
+
+
+def test_the_command_explains_the_numbers_that_a_task_has_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    def last_line(*arguments: str) -> str:
+        assert schedule_explain.run(["H H * * *", "--count", "1", *arguments]) == 0
+        return capsys.readouterr().out.splitlines()[-1]
+
+    assert last_line("--task", "default/report") == last_line("--task", "report") != last_line("--task", "shop/report")
+    assert schedule_explain.run(["H H * * *"]) == 2
+    assert "--task" in capsys.readouterr().err
 
 
 def test_the_command_points_at_mistakes(capsys: pytest.CaptureFixture[str]) -> None:
