@@ -57,6 +57,10 @@ class Task:
     """Whether others may run beside it in one invocation of `schedule:run`."""
     conditions: tuple[Condition, ...] = ()
     retention: Retention = Retention()
+    even_when_paused: bool = False
+    """Whether it goes on when all tasks are paused; it rests when it is paused by its own name."""
+    description: str = ""
+    """What it is for, to people."""
 
     @property
     def name(self) -> str:

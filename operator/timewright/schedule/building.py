@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from timewright.timetable import Schedule as Timetable
 
 _NO_POLICIES = Policies()
-_FOREVER = Retention()
+_DEFAULT_RETENTION = Retention()
 
 
 class Builder:
@@ -116,7 +116,9 @@ class Builder:
             exclusive=overlap or is_shared,
             in_background=settings.in_background,
             conditions=self._conditions(settings),
-            retention=_FOREVER if settings.history is None else Retention(*settings.history),
+            retention=_DEFAULT_RETENTION if settings.history is None else Retention(*settings.history),
+            even_when_paused=settings.even_when_paused,
+            description=settings.description,
         )
 
     def _timetable(self, name: str, declaration: Declaration) -> tuple[Timetable | None, str]:

@@ -112,6 +112,13 @@ def test_history() -> None:
     assert task.retention == Retention(5, 0, 30 * 86_400)
 
 
+def test_a_description_and_pauses() -> None:
+    task = task_of(lambda task: task.description("Nothing.").even_when_paused())
+
+    assert (task.description, task.even_when_paused) == ("Nothing.", True)
+    assert not task_of(lambda task: task).even_when_paused
+
+
 def test_order_and_suspension() -> None:
     assert not task_of(lambda task: task.in_order()).in_background
     assert task_of(lambda task: task.in_order().run_in_background()).in_background
