@@ -239,7 +239,10 @@ async def test_what_ran_without_a_store_is_recorded_once_it_is_back(tmp_path: Pa
     returning = task_of(come_back)
     summary = await invoke(store, returning)
     assert [run.outcome for run in summary.runs] == [Outcome.SUCCEEDED]
-    assert outcomes(await recorded(store)) == [(-1, Outcome.SUCCEEDED, "Completed"), (0, Outcome.SUCCEEDED, "Completed")]
+    assert outcomes(await recorded(store)) == [
+        (-1, Outcome.SUCCEEDED, "Completed"),
+        (0, Outcome.SUCCEEDED, "Completed"),
+    ]
     assert (await invoke(store, task)).runs == []
 
 
