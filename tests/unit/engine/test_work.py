@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -61,7 +61,7 @@ class Worker:
         self._began = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Worker:
+    async def __aenter__(self) -> Self:
         def began(executor: Executor) -> None:
             self.executor = executor
             self._began.set()
