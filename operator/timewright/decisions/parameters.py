@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from timewright.resources.kinds import Parameter, ParameterType
+from typing import Any, Protocol
 
 
-def resolve_parameters(declared: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str, Any] | str:
+class DeclaredParameter(Protocol):
+    """A value that a run may vary, wherever it was declared; see `resources.kinds.Parameter`."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        ...
+
+    @property
+    def type(self) -> str:
+        """One of the words of `resources.kinds.ParameterType`."""
+        ...
+
+    @property
+    def default(self) -> Any:
+        """The value of runs that name none; None is no value."""
+        ...
+
+    @property
+    def allowed_values(self) -> Sequence[Any] | None:
+        """The only values that are accepted, if there are any such."""
+        ...
+
+
+def resolve_parameters(declared: Sequence[DeclaredParameter], given: Mapping[str, Any]) -> dict[str, Any] | str:
     """Return all values of a run, or a sentence that tells what is wrong with those given."""
     known = {parameter.name: parameter for parameter in declared}
     for name in given:
@@ -29,7 +51,7 @@ def resolve_parameters(declared: Sequence[Parameter], given: Mapping[str, Any]) 
     return values
 
 
-def wrong_declaration(parameter: Parameter) -> str | None:
+def wrong_declaration(parameter: DeclaredParameter) -> str | None:
     """Tell what contradicts itself in a parameter, as the rest of a message that names it; None if nothing does."""
     if parameter.allowed_values is not None and not parameter.allowed_values:
         return ".allowedValues: is empty, so no value could be given; list the values allowed or leave it out"
@@ -40,7 +62,7 @@ def wrong_declaration(parameter: Parameter) -> str | None:
     return f".default: {problem}" if problem else None
 
 
-def wrong_value(parameter: Parameter, value: Any) -> str | None:
+def wrong_value(parameter: DeclaredParameter, value: Any) -> str | None:
     """Tell why a value does not fit a parameter, or None if it does."""
     if not _fits(parameter.type, value):
         return _wrong_type(parameter.type, value)
@@ -50,26 +72,26 @@ def wrong_value(parameter: Parameter, value: Any) -> str | None:
     return None
 
 
-def _fits(kind: ParameterType, value: Any) -> bool:
+def _fits(kind: str, value: Any) -> bool:
     if isinstance(value, bool):
-        return kind is ParameterType.BOOLEAN
+        return kind == "boolean"
     return {
-        ParameterType.STRING: isinstance(value, str),
-        ParameterType.INTEGER: isinstance(value, int),
-        ParameterType.NUMBER: isinstance(value, int | float),
-        ParameterType.BOOLEAN: False,
+        "string": isinstance(value, str),
+        "integer": isinstance(value, int),
+        "number": isinstance(value, int | float),
+        "boolean": False,
     }[kind]
 
 
-def _wrong_type(kind: ParameterType, value: Any) -> str:
-    return f"{shown(value)} is not of type {kind.value}; write {_EXAMPLES[kind]}"
+def _wrong_type(kind: str, value: Any) -> str:
+    return f"{shown(value)} is not of type {kind}; write {_EXAMPLES[kind]}"
 
 
 _EXAMPLES = {
-    ParameterType.STRING: "a text, in quotes if it looks like anything else",
-    ParameterType.INTEGER: "a whole number without quotes",
-    ParameterType.NUMBER: "a number without quotes",
-    ParameterType.BOOLEAN: "true or false without quotes",
+    "string": "a text, in quotes if it looks like anything else",
+    "integer": "a whole number without quotes",
+    "number": "a number without quotes",
+    "boolean": "true or false without quotes",
 }
 
 

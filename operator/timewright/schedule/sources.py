@@ -44,7 +44,7 @@ class AppSource:
     def __init__(self, reference: str, host: str | None = None) -> None:
         """Take `module:attribute`, and the name of this machine where others share the store."""
         self._reference = reference
-        self._host = host
+        self.host = host
         self._before = set(sys.modules)
         self._modules: set[str] = set()
         self._read: object = None
@@ -58,7 +58,7 @@ class AppSource:
         # Bytecode is taken for that of a file which changed in the same second, if it kept its size.
         sys.dont_write_bytecode = True
         try:
-            return load_app(self._reference).tasks(self._host)
+            return load_app(self._reference).tasks(self.host)
         except BaseException:
             # Code that runs still, and imports as it goes, goes on with the modules that it knows.
             sys.modules.update(kept)
