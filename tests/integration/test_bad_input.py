@@ -17,7 +17,17 @@ pytestmark = pytest.mark.cluster
     [
         ({"command": ["a"], "http": {"url": "http://b"}}, "set exactly one of jobTemplate, command, http, python, app"),
         ({"command": None}, "set exactly one of"),
-        ({"schedule": None, "command": ["a"]}, "schedule is required"),
+        ({"schedule": None, "command": ["a"]}, "set exactly one of schedule and schedules"),
+        ({"schedules": ["@daily"], "command": ["a"]}, "set exactly one of schedule and schedules"),
+        ({"schedule": None, "schedules": [], "command": ["a"]}, "spec.schedules"),
+        ({"command": ["a"], "calendars": [{}]}, "spec.calendars[0]"),
+        ({"command": ["a"], "calendars": [{"dates": ["2026-12-25"], "iCalendar": "x"}]}, "spec.calendars[0]"),
+        ({"command": ["a"], "calendars": [{"dates": ["25 December"]}]}, "spec.calendars[0].dates[0]"),
+        ({"command": ["a"], "excluded": "Never"}, "spec.excluded"),
+        ({"command": ["a"], "daylightSaving": {"gap": "Run"}}, "spec.daylightSaving.gap"),
+        ({"command": ["a"], "startAt": "soon"}, "spec.startAt"),
+        ({"command": ["a"], "missedRuns": {"policy": "Some"}}, "spec.missedRuns.policy"),
+        ({"command": ["a"], "retry": {"backoffSeconds": 5}}, "limit"),
         ({"schedule": ""}, "spec.schedule"),
         ({"mode": "Dæmon"}, "spec.mode"),
         ({"concurrencyPolicy": "Sometimes"}, "spec.concurrencyPolicy"),
@@ -45,7 +55,14 @@ def test_the_api_server_refuses_what_the_schema_excludes(namespace: Namespace, s
     ("spec", "reason", "told"),
     [
         ({"schedule": "61 * * * *"}, "InvalidSchedule", ["spec.schedule", "61"]),
-        ({"schedule": "*/5 * * * * *"}, "InvalidSchedule", ["spec.schedule", "5 fields", "6"]),
+        ({"schedule": "*/5 * * * * *"}, "NeedsDaemon", ["spec.schedule", "*/5 * * * * *", "mode: Daemon"]),
+        ({"concurrencyPolicy": "Queue"}, "NeedsDaemon", ["spec.concurrencyPolicy", "Queue", "mode: Daemon"]),
+        (
+            {"calendars": [{"dates": ["2026-12-25"]}, {"holidays": {"country": "DE"}}, {"iCalendar": "x"}]},
+            "NeedsDaemon",
+            ["spec.calendars", "mode: Daemon"],
+        ),
+        ({"mode": "Daemon"}, "NoDaemon", ["spec.mode", "timewright schedule:work -f"]),
         ({"schedule": "TZ=UTC 0 0 * * *"}, "InvalidSchedule", ["spec.schedule", "timeZone"]),
         ({"schedule": "0 0 31 2 *"}, "NeverFires", ["spec.schedule", "0 0 31 2 *"]),
         ({"timeZone": "Mars/Olympus"}, "InvalidTimeZone", ["spec.timeZone", "Mars/Olympus"]),
@@ -68,6 +85,26 @@ def test_what_only_the_operator_can_judge_ends_as_a_condition_that_tells_what_to
     assert namespace.condition("wrong", "Ready")["status"] == "False"
     assert not namespace.list("cronjob")
     eventually(lambda: "Refused" in namespace.kubectl("get", "events").stdout)
+
+
+def test_what_native_cron_can_say_becomes_a_cron_job(namespace: Namespace, operator: OperatorProcess) -> None:
+    windowed = task("windowed", schedules=["0 * * * *"], windows=["09:00-17:30 on weekdays"])
+    del windowed["spec"]["schedule"]
+    namespace.apply(
+        windowed,
+        task("spread", schedule="H H * * *", missedRuns={}),
+        task("tried-again", timeoutSeconds=10, retry={"limit": 1}),
+    )
+    for name in ("spread", "windowed", "tried-again"):
+        namespace.wait_ready(name)
+    assert namespace.get("cronjob", "windowed")["spec"]["schedule"] == "0 9-17 * * 1-5"
+    assert namespace.get("cronjob", "windowed")["spec"]["timeZone"] == "UTC"
+    minute, hour, *_ = namespace.get("cronjob", "spread")["spec"]["schedule"].split()
+    eventually(
+        lambda: (
+            f"T{int(hour):02}:{int(minute):02}:00Z" in namespace.get("scheduledtask", "spread")["status"]["nextTick"]
+        )
+    )
 
 
 def test_the_last_accepted_generation_keeps_running(namespace: Namespace, operator: OperatorProcess) -> None:
