@@ -1,4 +1,4 @@
-"""An hour of crontab lines that are started twice a minute and killed at random: each tick ends once, none runs twice."""
+"""An hour of crontab lines, twice a minute, killed at random: each tick ends once, none runs twice."""
 
 from __future__ import annotations
 
