@@ -170,28 +170,37 @@ def test_a_recorded_decision_becomes_the_state_for_the_next() -> None:
 # ---- the short cut
 
 
+any_policies = st.builds(
+    Policies,
+    concurrency=st.sampled_from(ConcurrencyPolicy),
+    max_concurrent=st.none() | st.integers(1, 2),
+    starting_deadline=st.none() | st.integers(0, 90),
+    missed_runs=st.builds(
+        MissedRuns,
+        policy=st.sampled_from(MissedRunsPolicy),
+        max_runs=st.integers(0, 2),
+        max_age=st.none() | st.integers(0, 90),
+    ),
+)
+
+
 @settings(max_examples=1_000)
 @given(
-    period=st.sampled_from([1, 10, MINUTE, HOUR]),
-    last=st.none() | st.just(NOON + MINUTE),
-    passed=st.integers(-5, 130) | st.just(HOUR),
-    policies=st.builds(
-        Policies,
-        concurrency=st.sampled_from(ConcurrencyPolicy),
-        max_concurrent=st.none() | st.integers(1, 2),
-        starting_deadline=st.none() | st.integers(0, 90),
-        missed_runs=st.builds(
-            MissedRuns,
-            policy=st.sampled_from(MissedRunsPolicy),
-            max_runs=st.integers(0, 2),
-            max_age=st.none() | st.integers(0, 90),
-        ),
+    ticks=st.builds(
+        Periodic, st.sampled_from([1, 50, MINUTE, HOUR]), st.just(NOON), st.none() | st.just(NOON + MINUTE)
     ),
+    passed=st.integers(0, 130),
+    policies=any_policies,
+)
+def test_the_short_cut_leads_to_the_same_decision(ticks: Periodic, passed: int, policies: Policies) -> None:
+    task = Rules(ticks, "a", policies)
+
+    assert decide(task, recorded(), NOON + passed) == decide_at_length(task, recorded(), NOON + passed)
+
+
+@given(
     state=st.sampled_from(
         [
-            recorded(),
-            recorded(),
-            recorded(),
             TaskState(),
             recorded(schedule_id="b"),
             recorded(suspended=True),
@@ -200,12 +209,14 @@ def test_a_recorded_decision_becomes_the_state_for_the_next() -> None:
             recorded(NOON, queued(NOON)),
         ]
     ),
-    suspended=st.sampled_from([False, False, True]),
+    passed=st.integers(-5, 130),
+    suspended=st.booleans(),
+    policies=any_policies,
 )
-def test_the_short_cut_leads_to_the_same_decision(
-    period: int, last: int | None, passed: int, policies: Policies, state: TaskState, suspended: bool
+def test_the_short_cut_is_not_taken_where_it_leads_elsewhere(
+    state: TaskState, passed: int, suspended: bool, policies: Policies
 ) -> None:
-    task = Rules(Periodic(period, NOON, last), "a", policies, suspended)
+    task = Rules(Periodic(MINUTE, NOON), "a", policies, suspended)
 
     assert decide(task, state, NOON + passed) == decide_at_length(task, state, NOON + passed)
 

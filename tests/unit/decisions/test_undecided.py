@@ -111,9 +111,9 @@ def test_latest_starts_nothing_older_than_the_age_asked_for() -> None:
 def test_a_tick_on_time_is_not_too_old(policy: MissedRunsPolicy) -> None:
     task = rules(50, **missed(policy, max_age=0))
 
-    assert started(decide(task, recorded(), NOON + 99)) == [(50, "Schedule")]
-    decision = decide(task, recorded(), NOON + 100)
-    assert started(decision) == [(50, "Schedule"), (100, "Schedule")] if policy is ALL else [(100, "Schedule")]
+    assert started(decide(task, recorded(), NOON + 59)) == [(50, "Schedule")]
+    both = [(50, "Schedule"), (100, "Schedule")]
+    assert started(decide(task, recorded(), NOON + 101)) == (both if policy is ALL else both[1:])
 
 
 @pytest.mark.parametrize(
@@ -180,16 +180,23 @@ def test_what_all_makes_up_for_at_once_includes_what_still_waits() -> None:
     assert [each.scheduled_at - NOON for each in decision.enqueue if each.trigger is Trigger.CATCH_UP] == [180]
 
 
-@pytest.mark.parametrize("policy", [LATEST, ALL])
-def test_a_tick_later_than_the_starting_deadline_is_missed_under_every_policy(policy: MissedRunsPolicy) -> None:
-    decision = decide(rules(starting_deadline=65, **missed(policy)), recorded(), NOON + 250)
+@pytest.mark.parametrize(
+    ("policy", "now", "starts", "ends"),
+    [
+        (LATEST, 250, [240], [(60, "DeadlineExceeded"), (120, "DeadlineExceeded"), (180, "DeadlineExceeded")]),
+        (LATEST, 245, [240], [(60, "DeadlineExceeded"), (120, "DeadlineExceeded"), (180, "Downtime")]),
+        (ALL, 250, [240], [(60, "DeadlineExceeded"), (120, "DeadlineExceeded"), (180, "DeadlineExceeded")]),
+        (ALL, 245, [180, 240], [(60, "DeadlineExceeded"), (120, "DeadlineExceeded")]),
+    ],
+)
+def test_a_tick_later_than_the_starting_deadline_is_missed_under_every_policy(
+    policy: MissedRunsPolicy, now: int, starts: list[int], ends: list[Any]
+) -> None:
+    decision = decide(rules(starting_deadline=65, **missed(policy)), recorded(), NOON + now)
 
-    assert [tick for tick, _ in started(decision)] == [240] if policy is LATEST else [180, 240]
-    assert ended(decision)[:2] == [(60, "DeadlineExceeded"), (120, "DeadlineExceeded")]
+    assert ([tick for tick, _ in started(decision)], ended(decision)) == (starts, ends)
+    assert decision.end[0].outcome is Outcome.MISSED
     assert "startingDeadlineSeconds, which is 65" in decision.end[0].message
-    assert decide(rules(starting_deadline=65, **missed(policy)), recorded(), NOON + 245).end[-1].scheduled_at == (
-        NOON + 180 if policy is LATEST else NOON + 120
-    )
 
 
 # ---- suspended
