@@ -25,7 +25,7 @@ class Call:
 
     def __post_init__(self) -> None:
         """Look at the function once rather than at each run."""
-        object.__setattr__(self, "is_async", _is_async(self.function))
+        object.__setattr__(self, "is_async", is_async(self.function))
 
     @property
     def name(self) -> str:
@@ -35,5 +35,6 @@ class Call:
         return f"{module}:{name}" if module else str(name)
 
 
-def _is_async(function: Callable[..., Any]) -> bool:
+def is_async(function: Callable[..., Any]) -> bool:
+    """Tell whether calling something makes a coroutine."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004

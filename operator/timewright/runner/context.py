@@ -17,6 +17,7 @@ from timewright.runner.definition import Definition, DefinitionError
 
 if TYPE_CHECKING:
     from timewright.resources.kinds import HttpRequest
+    from timewright.runner.output import Output
 
 SHORTEST_SECRET = 4
 """Secrets of fewer characters are not masked: hiding each "1" would garble the log, and tell what is hidden."""
@@ -37,8 +38,11 @@ class RunContext:
         "_environment",
         "_extra",
         "attempt",
+        "closed_streams",
+        "is_manifest",
         "last_success_at",
         "masked",
+        "output",
         "parameters",
         "run_id",
         "scheduled_at",
@@ -59,6 +63,7 @@ class RunContext:
         secrets: Mapping[str, str] = _NOTHING,
         trigger: Trigger = Trigger.SCHEDULE,
         last_success_at: datetime | None = None,
+        is_manifest: bool = False,
     ) -> None:
         """Use `run_context` or `context_of_run`."""
         self.task = task
@@ -73,6 +78,12 @@ class RunContext:
         """Values of the Secrets that the definition names, by environment variable."""
         self.masked: tuple[str, ...] = ()
         """Texts that no log and no record may show."""
+        self.is_manifest = is_manifest
+        """Whether the task was declared in a manifest, so that messages name its fields."""
+        self.output: Output | None = None
+        """Where functions in this process print to, while one of them runs."""
+        self.closed_streams = 0
+        """Which of the standard streams the function has closed, as bits by descriptor."""
         self._base = environ
         self._extra = extra
         self._environment: dict[str, str] | None = None
@@ -86,6 +97,11 @@ class RunContext:
         if self._environment is None:
             self._environment = self._make_environment()
         return self._environment
+
+    @property
+    def has_own_variables(self) -> bool:
+        """Whether the definition adds variables, which only a process of its own can have."""
+        return bool(self._extra)
 
     def begin_attempt(self, number: int) -> None:
         """Be the context of that attempt from now on."""
@@ -143,6 +159,7 @@ def run_context(definition: Definition, environ: Mapping[str, str], now: datetim
         parameters=_parameters(definition, _given_parameters(environ)),
         secrets=_secrets(definition, environ),
         trigger=_trigger(environ),
+        is_manifest=definition.is_manifest,
     )
     context.masked = _masked(definition, context)
     return context
@@ -172,6 +189,7 @@ def context_of_run(
         parameters=_parameters(definition, parameters) if parameters or definition.parameters else _NOTHING,
         trigger=trigger,
         last_success_at=last_success_at,
+        is_manifest=definition.is_manifest,
     )
     if definition.kind == "http":
         context.secrets = _secrets(definition, environ)

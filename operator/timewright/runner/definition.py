@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from timewright.decisions.parameters import DeclaredParameter
 from timewright.decisions.policies import Retry
 from timewright.runner.hooks import NO_HOOKS, Hooks
 
@@ -22,20 +23,6 @@ Kind = Literal["command", "http", "python", "call"]
 
 class DefinitionError(Exception):
     """The definition, or what else was handed to the runner, cannot be run. The text names field, value and remedy."""
-
-
-class DeclaredParameter(Protocol):
-    """A value that a run may vary, see `resources.kinds.Parameter`."""
-
-    @property
-    def name(self) -> str:
-        """The name."""
-        ...
-
-    @property
-    def default(self) -> Any:
-        """The value of runs that name none; None is no value."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +55,8 @@ class Definition:
     output_file: OutputFile | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     """Further variables. They belong to a process, so a `call` that has any gets one of its own."""
+    is_manifest: bool = False
+    """Whether it was declared in a ScheduledTask, so that messages name its fields."""
 
     def summary(self) -> str:
         """Return what it runs in a few words, for the log; as it is written, so no variable is shown."""

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import dataclass
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 from timewright import __version__
 from timewright.resources.definition import secret_variable
-from timewright.resources.kinds import HttpHeader, HttpRequest
 from timewright.resources.vocabulary import Reason
 from timewright.runner.capture import readable
 from timewright.runner.context import RunContext, expand, unresolved
 from timewright.runner.definition import public_url
+from timewright.runner.http_client import import_httpx
+from timewright.runner.limits import Limits
 from timewright.runner.output import Output
-from timewright.runner.process import Limits
 from timewright.runner.request_errors import explain
 from timewright.runner.result import Result, cancelled, failed, succeeded
 from timewright.runner.stop import StopRequest
+
+if TYPE_CHECKING:
+    from timewright.resources.kinds import HttpHeader, HttpRequest
 
 CONNECT_SECONDS = 10.0
 """How long a connection may take to be made, TLS included."""
@@ -50,41 +52,42 @@ async def run(request: HttpRequest, context: RunContext, output: Output, stop: S
         if not sending.done():
             if stop.requested:
                 return cancelled(stop)
-            name = "spec.timeoutSeconds" if limits.timeout else "the default; set spec.timeoutSeconds to wait longer"
-            return failed(
-                Reason.TIMED_OUT, f"{_named(request, context)}: no full response within {timeout:g} s ({name})"
-            )
-        return await _judge(request, context, sending, output)
+            within = limits.within()
+            if limits.timeout is None:
+                within = f"within {timeout:g} s (the default; set {limits.timeout_name} to wait longer)"
+            return failed(Reason.TIMED_OUT, f"{_named(request, context)}: no full response {within}")
+        return _judge(request, context, sending, output)
     finally:
         sending.cancel()
         stopping.cancel()
 
 
-async def _judge(
-    request: HttpRequest, context: RunContext, sending: asyncio.Future[Response], output: Output
-) -> Result:
+def _judge(request: HttpRequest, context: RunContext, sending: asyncio.Future[Response], output: Output) -> Result:
     name = _named(request, context)
     try:
         response = sending.result()
     except Exception as error:  # noqa: BLE001 - whatever a client raises, the request has failed
-        text = f"{name}: {explain(error, CONNECT_SECONDS)}"
+        place = "spec.http." if context.is_manifest else ""
+        text = f"{name}: {explain(error, CONNECT_SECONDS, place)}"
         for variable in unresolved(request.url, context.environment):
-            text += f"; spec.http.url names $({variable}), which is not set; set it in spec.env"
+            text += f"; {place}url names $({variable}), which is not set"
+            text += "; set it in spec.env" if context.is_manifest else ""
         return failed(Reason.REQUEST_FAILED, text)
-    await output.say(f"{name} → {response.status} {response.phrase}, {response.size} bytes")
+    output.say(f"{name} → {response.status} {response.phrase}, {response.size} bytes")
     text = readable(response.head)
     if response.size > len(response.head):
         text += f"\n… {response.size - len(response.head)} bytes more …\n"
-    await output.show(text)
+    output.show(text)
     status = f"{response.status} {response.phrase}".strip()
     if _expected(response.status, request.expected_status):
         return succeeded(f"{name}: {status}")
     expected = ", ".join(request.expected_status)
-    return failed(Reason.UNEXPECTED_STATUS, f"{name}: {status}; expected {expected} (spec.http.expectedStatus)")
+    field = "spec.http.expectedStatus" if context.is_manifest else "expected_status"
+    return failed(Reason.UNEXPECTED_STATUS, f"{name}: {status}; expected {expected} ({field})")
 
 
 async def _send(request: HttpRequest, context: RunContext) -> Response:
-    httpx = _import_httpx()
+    httpx = import_httpx()
     environment = context.environment
     headers = [(header.name.encode(), value.encode()) for header, value in _headers(request, context)]
     body = None if request.body is None else expand(request.body, environment).encode()
@@ -121,11 +124,3 @@ def _expected(status: int, patterns: list[str]) -> bool:
 def _named(request: HttpRequest, context: RunContext) -> str:
     """Return method and URL for messages."""
     return f"{request.method} {public_url(expand(request.url, context.environment))}"
-
-
-def _import_httpx() -> ModuleType:
-    """Import httpx without its command line, whose click, rich and pygments take four times as long as all the rest."""
-    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
-    import httpx
-
-    return httpx

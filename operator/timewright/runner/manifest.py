@@ -49,6 +49,7 @@ def definition_from_spec(name: str, namespace: str, spec: ScheduledTaskSpec) -> 
         spec.parameters,
         spec.timeout_seconds,
         retry=retry_of(spec),
+        is_manifest=True,
     )
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
-from collections.abc import Iterable
-from urllib.parse import quote, quote_plus
+from collections.abc import Collection
 
 MASK = "***"
 
@@ -16,8 +13,12 @@ _SHORTEST_LINE = 8
 class Masker:
     """Replaces secrets, in the forms in which they usually turn up, by `***`."""
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, secrets: Collection[str] = ()) -> None:
         """Take the secrets as they are; empty ones are ignored."""
+        self._forms: list[bytes] = []
+        self._pattern: re.Pattern[bytes] | None = None
+        if not secrets:
+            return
         forms = {form.encode() for secret in secrets for form in _forms(secret) if form}
         self._forms = sorted(forms, key=len, reverse=True)
         self._pattern = re.compile(b"|".join(re.escape(form) for form in self._forms)) if forms else None
@@ -31,6 +32,9 @@ class Masker:
     def stream(self) -> MaskingStream:
         """Begin to mask one stream of bytes."""
         return MaskingStream(self._pattern, self._forms)
+
+
+NO_SECRETS = Masker()
 
 
 class MaskingStream:
@@ -77,6 +81,11 @@ class MaskingStream:
 
 def _forms(secret: str) -> set[str]:
     """Return the forms in which a secret may turn up: as it is, its lines, JSON, URL and Base64 encoded."""
+    # Imported here, where there are secrets: most tasks have none, and start faster without.
+    import base64
+    import json
+    from urllib.parse import quote, quote_plus
+
     lines = {line.strip() for line in secret.splitlines()} if "\n" in secret else set()
     plain = {secret, secret.strip(), *(line for line in lines if len(line) >= _SHORTEST_LINE)}
     encoded = set()

@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from typing import TYPE_CHECKING
 
 from timewright.runner.capture import Capture
-from timewright.runner.masking import Masker
+from timewright.runner.live_output import LIVE, Sink
+from timewright.runner.masking import NO_SECRETS, Masker, MaskingStream
+from timewright.runner.standard_descriptors import lasting
+
+if TYPE_CHECKING:
+    from timewright.runner.definition import OutputFile
+    from timewright.runner.output_copy import OutputCopy
 
 STDOUT = 1
 STDERR = 2
 
+_LONGEST_LINE_BYTES = 64 * 1024
+"""How much of a line is held back until it ends, where the lines of several runs must not mix."""
+
 
 class Output:
-    """Where the task's output goes. One per run; not to be used from several threads."""
+    """Where the task's output goes. One per run; several threads may use it. Nothing here waits for a reader."""
+
+    __slots__ = (
+        "_at_line_start",
+        "_copy",
+        "_dropped",
+        "_label",
+        "_lock",
+        "_partial",
+        "_record",
+        "_sinks",
+        "_to",
+        "masker",
+        "says",
+    )
 
     def __init__(
         self,
@@ -32,95 +54,165 @@ class Output:
         With a `label` each line begins with it, so that runs side by side can be told apart. Without `live` nothing is
         shown, only recorded; without `says` the runner adds no lines of its own.
         """
-        self._label = label
-        self._live = live
-        self._says = says
-        self.masker = masker or Masker()
-        self.capture = Capture()
-        self._ends = {number: Capture(head_bytes=0, tail_bytes=2048) for number in (STDOUT, STDERR)}
-        self._descriptors = {STDOUT: stdout, STDERR: stderr}
-        self._broken: set[int] = set()
+        self.masker = masker or NO_SECRETS
+        self.says = says and live
+        """Whether the runner adds lines of its own."""
+        self._label = None if label is None else f"{label} | ".encode(errors="replace")
+        self._to = (stdout, stderr) if live else None
+        self._lock = threading.Lock()
+        self._sinks: dict[int, Sink] = {}
+        self._partial: dict[int, bytes] = {}
+        self._record: _Record | None = None
+        self._copy: OutputCopy | None = None
         self._at_line_start = True
-        # A reader that has stopped reading blocks a write for good. One thread waits for it, in order, while the event
-        # loop goes on watching the task and the clock.
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="output")
+        self._dropped = 0
 
-    async def say(self, text: str) -> None:
+    def copy_to(self, file: OutputFile) -> None:
+        """Write all that the task prints to a file as well."""
+        from timewright.runner.output_copy import OutputCopy
+
+        self._copy = OutputCopy(file)
+
+    def say(self, text: str) -> None:
         """Print a line of the runner's own, which is not part of the task's output."""
-        if not self._says:
+        if not self.says:
             return
-        line = f"timewright: {self.masker.mask(text)}\n"
-        await self._write(STDOUT, ("" if self._at_line_start else "\n").encode() + line.encode(errors="replace"))
+        line = f"timewright: {self.masker.mask(text)}\n".encode(errors="replace")
+        with self._lock:
+            self._show(STDOUT, line if self._label is not None or self._at_line_start else b"\n" + line)
 
-    async def note(self, text: str) -> None:
+    def note(self, text: str) -> None:
         """Print a line of the runner's own that also belongs in the record."""
-        await self.say(text)
-        self.capture.add(f"timewright: {self.masker.mask(text)}\n".encode(errors="replace"))
+        self.say(text)
+        with self._lock:
+            self._recording().capture.add(f"timewright: {self.masker.mask(text)}\n".encode(errors="replace"))
 
-    async def show(self, text: str) -> None:
+    def show(self, text: str, descriptor: int = STDOUT) -> None:
         """Print text as the task's output."""
-        stream = OutputStream(self, STDOUT)
-        await stream.write(text.encode(errors="replace"))
-        await stream.end()
+        self.write(descriptor, text.encode(errors="replace"))
+        with self._lock:
+            self._take(descriptor, self._recording().streams[descriptor].flush())
 
-    def stream(self, descriptor: int) -> OutputStream:
-        """Begin to take the task's stdout (1) or stderr (2)."""
-        return OutputStream(self, descriptor)
+    def write(self, descriptor: int, data: bytes) -> None:
+        """Take what the task printed to stdout (1) or stderr (2)."""
+        with self._lock:
+            self._take(descriptor, self._recording().streams[descriptor].feed(data))
 
-    async def take(self, descriptor: int, data: bytes) -> None:
+    def print(self, descriptor: int, data: bytes) -> None:
+        """Take what a function in this process prints.
+
+        Where nobody reads as fast as it prints, a thread waits. The event loop does not: what is too much for the
+        readers is then recorded, but not shown.
+        """
+        if LIVE.is_full and self._to is not None:
+            if not _on_event_loop():
+                LIVE.wait_for_room()
+            else:
+                with self._lock:
+                    self._take(descriptor, self._recording().streams[descriptor].feed(data), shown=False)
+                return
+        self.write(descriptor, data)
+
+    async def room(self) -> None:
+        """Wait until more can be passed on without holding it all in memory."""
+        if self._to is not None:
+            await LIVE.room()
+
+    def text(self) -> str:
+        """Return what the task has printed in this attempt, readable; a note tells where something was left out."""
+        return "" if self._record is None else self._record.capture.text()
+
+    def last_words(self) -> str:
+        """Return the last line that the task itself printed in this attempt, on stderr or else on stdout."""
+        record = self._record
+        return "" if record is None else record.ends[STDERR].last_line() or record.ends[STDOUT].last_line()
+
+    def end_attempt(self) -> None:
+        """Let go what was held back, and record what comes now apart from what came before."""
+        self.flush()
+        self._record = None
+
+    def flush(self) -> None:
+        """Let go what was held back: the beginning of what may have been a secret, a line without an end."""
+        if self._record is None and not self._partial:
+            return
+        with self._lock:
+            if self._record is not None:
+                for descriptor, stream in self._record.streams.items():
+                    self._take(descriptor, stream.flush())
+            for descriptor, rest in self._partial.items():
+                if rest:
+                    self._put(descriptor, self._label or b"", rest + b"\n")
+            self._partial.clear()
+
+    def close(self) -> None:
+        """End the copy in a file, and tell what could not be written or shown."""
+        self.flush()
+        if self._dropped:
+            self.say(f"{self._dropped} bytes were recorded but not shown here: nobody read them fast enough")
+        if self._copy is not None:
+            self._copy.close()
+            if self._copy.problem is not None:
+                self.note(self._copy.problem)
+
+    def _recording(self) -> _Record:
+        if self._record is None:
+            self._record = _Record(self.masker)
+        return self._record
+
+    def _take(self, descriptor: int, data: bytes, *, shown: bool = True) -> None:
         """Record and pass on bytes that are masked already."""
         if not data:
             return
-        self.capture.add(data)
-        self._ends[descriptor].add(data)
-        await self._write(descriptor, data)
+        record = self._recording()
+        record.capture.add(data)
+        record.ends[descriptor].add(data)
+        if self._copy is not None:
+            self._copy.write(data)
+        if shown:
+            self._show(descriptor, data)
+        else:
+            self._dropped += len(data)
 
-    def last_words(self) -> str:
-        """Return the last line that the task itself printed, on stderr or else on stdout."""
-        return self._ends[STDERR].last_line() or self._ends[STDOUT].last_line()
-
-    async def _write(self, descriptor: int, data: bytes) -> None:
-        if not self._live or descriptor in self._broken:
+    def _show(self, descriptor: int, data: bytes) -> None:
+        if self._to is None:
             return
-        self._at_line_start = data.endswith(b"\n")
-        try:
-            await asyncio.get_running_loop().run_in_executor(
-                self._writer, _write_all, self._descriptors[descriptor], data
-            )
-        except OSError:
-            # Nobody listens any more. The task's output is still recorded, and the task still runs.
-            self._broken.add(descriptor)
+        if self._label is None:
+            self._at_line_start = data.endswith(b"\n")
+            self._put(descriptor, data)
+            return
+        lines = self._partial.get(descriptor, b"") + data
+        end = lines.rfind(b"\n") + 1
+        whole, self._partial[descriptor] = lines[:end], lines[end:]
+        if len(self._partial[descriptor]) > _LONGEST_LINE_BYTES:
+            whole, self._partial[descriptor] = lines + b"\n", b""
+        if whole:
+            self._put(descriptor, self._label + whole[:-1].replace(b"\n", b"\n" + self._label) + b"\n")
+
+    def _put(self, descriptor: int, *pieces: bytes) -> None:
+        if self._to is None:
+            return
+        sink = self._sinks.get(descriptor)
+        if sink is None:
+            sink = self._sinks[descriptor] = Sink(lasting(self._to[descriptor - 1]))
+        if not sink.broken:
+            LIVE.put(sink, b"".join(pieces))
 
 
-class OutputStream:
-    """One of the task's streams on its way through the masks."""
+class _Record:
+    """What is kept of one attempt."""
 
-    def __init__(self, output: Output, descriptor: int) -> None:
-        """Use `Output.stream`."""
-        self._output = output
-        self._descriptor = descriptor
-        self._masking = output.masker.stream()
+    __slots__ = ("capture", "ends", "streams")
 
-    async def write(self, chunk: bytes) -> None:
-        """Take a chunk of any size."""
-        await self._output.take(self._descriptor, self._masking.feed(chunk))
-
-    async def end(self) -> None:
-        """Let go what was held back."""
-        await self._output.take(self._descriptor, self._masking.flush())
+    def __init__(self, masker: Masker) -> None:
+        self.capture = Capture()
+        self.ends = {number: Capture(head_bytes=0, tail_bytes=2048) for number in (STDOUT, STDERR)}
+        self.streams: dict[int, MaskingStream] = {number: masker.stream() for number in (STDOUT, STDERR)}
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        with contextlib.suppress(BlockingIOError):
-            view = view[os.write(descriptor, view) :]
-            continue
-        _wait_until_writable(descriptor)
-
-
-def _wait_until_writable(descriptor: int) -> None:
-    """Wait, for a descriptor that somebody has set non-blocking (terminals share that flag between processes)."""
-    import select
-
-    select.select([], [descriptor], [])
+def _on_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

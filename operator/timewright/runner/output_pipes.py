@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from types import TracebackType
 from typing import Self
 
-from timewright.runner.output import STDERR, STDOUT, Output, OutputStream
+from timewright.runner.output import STDERR, STDOUT, Output
 
 DRAIN_SECONDS = 5.0
 """How long to wait for output that is already written, once every process of the task has ended."""
@@ -23,7 +22,10 @@ class OutputPipes:
         """Carry what is written to `output`."""
         out_source, self.stdout = os.pipe()
         err_source, self.stderr = os.pipe()
-        self._sources = {out_source: output.stream(STDOUT), err_source: output.stream(STDERR)}
+        for source in (out_source, err_source):
+            os.set_blocking(source, False)
+        self._output = output
+        self._sources = {out_source: STDOUT, err_source: STDERR}
         self._sinks = [self.stdout, self.stderr]
         self._readers: list[asyncio.Task[None]] = []
 
@@ -34,7 +36,7 @@ class OutputPipes:
     def start_reading(self) -> None:
         """Begin to read. From here on the process alone holds the writing ends, so that they end with it."""
         self._close_sinks()
-        self._readers = [asyncio.ensure_future(_carry(*each)) for each in self._sources.items()]
+        self._readers = [asyncio.ensure_future(self._carry(*each)) for each in self._sources.items()]
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -46,27 +48,25 @@ class OutputPipes:
             for reader in unfinished:
                 reader.cancel()
             await asyncio.gather(*self._readers, return_exceptions=True)
-        for source, stream in self._sources.items():
+        for source in self._sources:
             os.close(source)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stream.end(), DRAIN_SECONDS)
+        self._output.flush()
 
     def _close_sinks(self) -> None:
         while self._sinks:
             os.close(self._sinks.pop())
 
-
-async def _carry(source: int, stream: OutputStream) -> None:
-    os.set_blocking(source, False)
-    while True:
-        await _readable(source)
-        try:
-            chunk = os.read(source, _CHUNK_BYTES)
-        except BlockingIOError:
-            continue
-        if not chunk:
-            return
-        await stream.write(chunk)
+    async def _carry(self, source: int, descriptor: int) -> None:
+        while True:
+            await _readable(source)
+            try:
+                chunk = os.read(source, _CHUNK_BYTES)
+            except BlockingIOError:
+                continue
+            if not chunk:
+                return
+            self._output.write(descriptor, chunk)
+            await self._output.room()
 
 
 async def _readable(descriptor: int) -> None:

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
 
+from timewright.runner.child import Child
+from timewright.runner.limits import Limits
+from timewright.runner.memory import exceeds
 from timewright.runner.out_of_memory import out_of_memory_kills
 from timewright.runner.output import Output
 from timewright.runner.output_pipes import OutputPipes
-from timewright.runner.process_tree import ProcessTree
+from timewright.runner.process_tree import ProcessTree, new_mark
 from timewright.runner.stop import StopRequest
-
-GRACE_SECONDS = 10.0
-"""How long a task that is to stop has between SIGTERM and SIGKILL."""
-
-STRAY_GRACE_SECONDS = 2.0
-"""The same for processes that a task leaves behind when it ends by itself."""
 
 _LINGER_SECONDS = 0.5
 """How long processes have that end by themselves with the one that started them, such as helpers at a pipe."""
 
 _KILL_SECONDS = 5.0
+
+_BRIEF_SECONDS = 5.0
+"""A run of less than this cannot have seen all process IDs used up once around."""
+
+_REAP_SECONDS = 2.0
+_LOOK_SECONDS = 1.0
+_MEMORY_LOOK_SECONDS = 0.1
+_FIRST_PEAK_LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +49,14 @@ class ProcessEnd:
     out_of_memory: bool = False
     """Whether the kernel killed a process in this container for lack of memory meanwhile."""
 
+    held_bytes: int | None = None
+    """How much its processes held together when that was more than they may; they were ended for it."""
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long a process may take, in seconds, and how it is ended."""
+    code_taken: bool = False
+    """Whether other code in this process took away how it ended, by waiting for just any child."""
 
-    timeout: float | None = None
-    grace: float = GRACE_SECONDS
-    stray_grace: float = STRAY_GRACE_SECONDS
-    owns_orphans: bool = False
-    """Whether this Python process runs this one task and nothing else (see `process_tree.adopt_orphans`)."""
+    peak_memory_bytes: int | None = None
+    """The most memory that the largest of its processes held; None if nobody knows."""
 
 
 async def run_process(
@@ -66,69 +71,98 @@ async def run_process(
 ) -> ProcessEnd:
     """Run a program as the leader of a session of its own and wait until it and its descendants have ended.
 
-    Its output goes to `output`. `keep_open` are descriptors that it inherits. Raises OSError if it cannot be started.
+    Its output goes to `output`. `keep_open` are descriptors that it inherits. Raises OSError or ValueError if it cannot
+    be started.
     """
     kills_before = out_of_memory_kills()
+    mark, environment = new_mark(environment)
     async with OutputPipes(output) as pipes:
-        process = await asyncio.create_subprocess_exec(
-            *arguments,
-            # asyncio is given no pipes to read: it would wait for their end, which a background process can delay
-            # for ever, before it told that the process has ended.
-            stdin=asyncio.subprocess.DEVNULL if standard_input is None else asyncio.subprocess.PIPE,
-            stdout=pipes.stdout,
-            stderr=pipes.stderr,
-            env=dict(environment),
-            start_new_session=True,
-            pass_fds=keep_open,
-        )
+        with _as_file(standard_input) as source:
+            child = Child(
+                arguments,
+                environment=environment,
+                stdin=source,
+                stdout=pipes.stdout,
+                stderr=pipes.stderr,
+                keep_open=keep_open,
+            )
         pipes.start_reading()
-        supervisor = _Supervisor(process, limits, stop)
+        supervisor = _Supervisor(child, limits, stop, mark)
         try:
-            feeding = asyncio.ensure_future(_feed(process, standard_input))
             end = await supervisor.wait()
-            feeding.cancel()
             left = await supervisor.end_strays()
         except BaseException:
             supervisor.tree.send(signal.SIGKILL)
             raise
-    if left and not (end.timed_out or end.stopped):
-        await output.note(f"ended {left} process(es) that the task left running in the background")
+    if left and not (end.timed_out or end.stopped or end.held_bytes):
+        output.note(f"ended {left} process(es) that the task left running in the background")
     kills_after = out_of_memory_kills()
-    return ProcessEnd(
-        code=end.code,
-        timed_out=end.timed_out,
-        stopped=end.stopped,
-        killed=end.killed,
+    return replace(
+        end,
         out_of_memory=kills_before is not None and kills_after is not None and kills_after > kills_before,
+        peak_memory_bytes=child.peak_memory_bytes,
     )
 
 
-class _Supervisor:
-    """Watches over one process: its time-out, requests to stop, and what it leaves behind."""
+@contextmanager
+def _as_file(data: bytes | None) -> Iterator[int]:
+    """Offer bytes as a file to read, which unlike a pipe need not be fed."""
+    if data is None:
+        descriptor = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    else:
+        try:
+            descriptor = os.memfd_create("timewright")
+        except (AttributeError, OSError):  # not Linux
+            import tempfile
 
-    def __init__(self, process: asyncio.subprocess.Process, limits: Limits, stop: StopRequest) -> None:
-        self.tree = ProcessTree(process.pid, owns_orphans=limits.owns_orphans)
+            with tempfile.TemporaryFile() as file:
+                descriptor = os.dup(file.fileno())
+    try:
+        if data is not None:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+class _Supervisor:
+    """Watches over one process: its time-out, its memory, requests to stop, and what it leaves behind."""
+
+    def __init__(self, child: Child, limits: Limits, stop: StopRequest, mark: str) -> None:
+        # With a PID namespace or a container of its own there is nobody to confuse an orphan with.
+        self.tree = ProcessTree(child.pid, owns_orphans=limits.owns_orphans, mark=mark)
+        self._child = child
         self._limits = limits
         self._stop = stop
-        self._exited = asyncio.ensure_future(process.wait())
+        self._began = time.monotonic()
 
     async def wait(self) -> ProcessEnd:
         """Wait until the process has ended, or end it."""
-        stopping = asyncio.ensure_future(self._stop.wait())
-        reaping = asyncio.ensure_future(self._reap())
+        ended: asyncio.Future[Any] = self._child.ended
+        stopping: asyncio.Future[Any] = asyncio.ensure_future(self._stop.wait())
+        looking: asyncio.Future[Any] = asyncio.ensure_future(self._look())
         try:
             await asyncio.wait(
-                {self._exited, stopping}, timeout=self._limits.timeout, return_when=asyncio.FIRST_COMPLETED
+                {ended, stopping, looking}, timeout=self._limits.timeout, return_when=asyncio.FIRST_COMPLETED
             )
-            if self._exited.done():
-                return ProcessEnd(self._exited.result())
+            if ended.done():
+                return ProcessEnd(self._child.code, code_taken=self._child.code is None)
             stopped = self._stop.requested
+            held = looking.result() if looking.done() and not stopped else None
             killed = await self._end()
-            code = self._exited.result() if self._exited.done() else None
-            return ProcessEnd(code, timed_out=not stopped, stopped=stopped, killed=killed)
+            return ProcessEnd(
+                self._child.code,
+                timed_out=not stopped and held is None,
+                stopped=stopped,
+                killed=killed,
+                held_bytes=held,
+            )
         finally:
             stopping.cancel()
-            reaping.cancel()
+            looking.cancel()
 
     async def end_strays(self) -> int:
         """End what the process has left running; return how many processes that were."""
@@ -144,14 +178,16 @@ class _Supervisor:
 
     async def _end(self) -> bool:
         """Ask the task to end, then make it; return whether SIGKILL was needed."""
+        ended = self._child.ended
+        self._child.look_at_memory()
         self.tree.send(signal.SIGTERM)
         deadline = time.monotonic() + self._limits.grace
-        await asyncio.wait({self._exited}, timeout=self._limits.grace)
-        if self._exited.done() and await self._gone(deadline - time.monotonic()):
+        await asyncio.wait({ended}, timeout=self._limits.grace)
+        if ended.done() and await self._gone(deadline - time.monotonic()):
             return False
-        killed = not self._exited.done()
+        killed = not ended.done()
         await self._kill()
-        await asyncio.wait({self._exited}, timeout=_KILL_SECONDS)
+        await asyncio.wait({ended}, timeout=_KILL_SECONDS)
         return killed
 
     async def _kill(self) -> None:
@@ -165,24 +201,29 @@ class _Supervisor:
         """Wait that long at most for every process of the task to end; return whether they have."""
         deadline = time.monotonic() + seconds
         pause = 0.002
-        while self.tree.members():
+        while self.tree.members(brief=time.monotonic() - self._began < _BRIEF_SECONDS):
             if time.monotonic() >= deadline:
                 return False
             await asyncio.sleep(pause)
             pause = min(2 * pause, 0.05)
         return True
 
-    async def _reap(self) -> None:
-        """Reap adopted processes now and then, so that a long run does not fill the process table with zombies."""
-        while self._limits.owns_orphans:
-            await asyncio.sleep(2)
-            self.tree.reap_orphans()
+    async def _look(self) -> int:
+        """Look at the process now and then; return how much memory it holds once that is too much.
 
-
-async def _feed(process: asyncio.subprocess.Process, data: bytes | None) -> None:
-    if process.stdin is None or data is None:
-        return
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        process.stdin.write(data)
-        await process.stdin.drain()
-    process.stdin.close()
+        Adopted processes are reaped, so that a long run does not fill the process table with zombies.
+        """
+        limit = self._limits.memory_bytes
+        pause = _FIRST_PEAK_LOOK_SECONDS
+        reaped = time.monotonic()
+        while True:
+            await asyncio.sleep(pause)
+            self._child.look_at_memory()
+            if limit is not None:
+                held = exceeds(self.tree.members(), limit)
+                if held is not None:
+                    return held
+            if time.monotonic() - reaped >= _REAP_SECONDS:
+                self.tree.reap_orphans()
+                reaped = time.monotonic()
+            pause = min(2 * pause, _LOOK_SECONDS if limit is None else _MEMORY_LOOK_SECONDS)

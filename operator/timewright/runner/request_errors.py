@@ -7,8 +7,11 @@ import ssl
 from collections.abc import Iterator
 
 
-def explain(error: BaseException, connect_seconds: float) -> str:
-    """Return the cause, and the remedy where there is one. `connect_seconds` is the limit for making a connection."""
+def explain(error: BaseException, connect_seconds: float, place: str = "") -> str:
+    """Return the cause, and the remedy where there is one.
+
+    `connect_seconds` is the limit for making a connection, `place` what the names of a manifest's fields begin with.
+    """
     for cause in _causes(error):
         if isinstance(cause, socket.gaierror):
             return f"the host name cannot be resolved ({cause.strerror}); check the URL, and the cluster's DNS"
@@ -21,18 +24,18 @@ def explain(error: BaseException, connect_seconds: float) -> str:
             return f"no TLS connection ({cause.reason or cause}); is this a plain http port?"
         if isinstance(cause, ConnectionRefusedError):
             return "connection refused: nothing listens there, or a network policy forbids it"
-    return _explain_by_name(error, connect_seconds)
+    return _explain_by_name(error, connect_seconds, place)
 
 
-def _explain_by_name(error: BaseException, connect_seconds: float) -> str:
+def _explain_by_name(error: BaseException, connect_seconds: float, place: str) -> str:
     """Explain httpx's own errors, by name so that nothing imports httpx for it."""
     name, text = type(error).__name__, str(error)
     if name == "ConnectTimeout":
         return f"no connection within {connect_seconds:g} s: the host does not answer, or a network policy drops it"
     if name in ("InvalidURL", "UnsupportedProtocol"):
-        return f"not a URL that can be requested ({text}); check spec.http.url and the variables in it"
+        return f"not a URL that can be requested ({text}); check {place}url and the variables in it"
     if name == "LocalProtocolError":
-        return f"the request cannot be sent as it is ({text}); check spec.http.headers"
+        return f"the request cannot be sent as it is ({text}); check {place}headers"
     if name == "RemoteProtocolError":
         return f"the server did not answer as HTTP asks ({text})"
     if name in ("ReadError", "WriteError", "CloseError"):

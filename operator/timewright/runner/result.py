@@ -8,7 +8,7 @@ from timewright.resources.vocabulary import Outcome, Reason
 from timewright.runner.stop import StopRequest
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Result:
     """How it ended. `exit_code` is that of the task's process as a shell tells it (128 + n for signal n)."""
 
@@ -16,6 +16,8 @@ class Result:
     reason: str
     message: str = ""
     exit_code: int | None = None
+    peak_memory_bytes: int | None = None
+    """The most memory that the largest of its processes held; None if nobody knows."""
 
     @property
     def succeeded(self) -> bool:

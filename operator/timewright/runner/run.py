@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import math
 import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from timewright.resources.times import format_time
-from timewright.resources.vocabulary import Reason
+from timewright.resources.vocabulary import Outcome, Reason
+from timewright.runner import attempts
 from timewright.runner.context import RunContext
+from timewright.runner.current_run import CURRENT, FinishedRun
 from timewright.runner.definition import Definition, Kind
-from timewright.runner.output import Output
-from timewright.runner.process import GRACE_SECONDS, Limits
-from timewright.runner.result import Result, failed
+from timewright.runner.hooks import NO_HOOKS
+from timewright.runner.limits import GRACE_SECONDS, Limits
+from timewright.runner.output import STDERR, Output
+from timewright.runner.result import Result, cancelled, failed
 from timewright.runner.run_result import RunResult
 from timewright.runner.stop import StopRequest
 
@@ -28,6 +33,8 @@ KINDS: dict[Kind, str] = {
 """The module that runs each kind; imported when the first task of that kind runs."""
 
 Runner: TypeAlias = Callable[[Any, RunContext, Output, StopRequest, Limits], Awaitable[Result]]
+
+_runners: dict[Kind, Runner] = {}
 
 
 async def execute(
@@ -43,46 +50,211 @@ async def execute(
 ) -> RunResult:
     """Run a task, with further attempts if it fails and may have them, and tell how it went.
 
-    Whatever the task does, this returns. To end it early use `stop`; cancelling it does so only while it waits for
-    `start`. Without `output` everything is recorded and nothing shown.
+    Whatever the task does, this returns. To end it early use `stop`; only while it waits for `start` can it be
+    cancelled. Without `output` everything is recorded and nothing shown.
 
     `start` is waited for once everything is ready, so that many runs can begin at one instant. `deadline` is when this
     has to have returned, in seconds of `time.monotonic()`: no attempt begins that cannot end by then, and one that is
     running is ended a little before. `owns_orphans` says that this Python process runs this one task and nothing else.
     `grace_seconds` is how long a task that is to stop has between SIGTERM and SIGKILL.
     """
-    output = output or Output(live=False, says=False)
-    stop = stop or StopRequest()
+    run = _Run(definition, context, output, stop, deadline, owns_orphans, grace_seconds)
     if start is not None:
         await start.wait()
-    started, clock = time.time(), time.monotonic()
-    await output.say(
-        f"run {context.run_id} of task {definition.name}, nominal time {format_time(context.scheduled_at)}: "
-        f"{definition.summary()}"
-    )
-    limits = Limits(timeout=definition.timeout_seconds, grace=grace_seconds, owns_orphans=owns_orphans)
-    try:
-        runner: Runner = importlib.import_module(KINDS[definition.kind]).run
-        result = await runner(definition.work, context, output, stop, limits)
-    except Exception as error:  # noqa: BLE001 - a fault of the runner's own must still be reported
-        await output.show(traceback.format_exc())
-        result = failed(Reason.EXCEPTION, f"the runner failed: {type(error).__name__}: {error}")
-    told = RunResult(
-        outcome=result.outcome,
-        reason=result.reason,
-        message=output.masker.mask(result.message),
-        started_at=started,
-        finished_at=time.time(),
-        exit_code=result.exit_code,
-        output=output.capture.text(),
-    )
-    await output.say(_summary(told, time.monotonic() - clock))
-    return told
+    return await run.carry_out()
 
 
-def _summary(result: RunResult, seconds: float) -> str:
+class _Run:
+    """One run on its way."""
+
+    __slots__ = (
+        "_attempts",
+        "_context",
+        "_deadline",
+        "_definition",
+        "_grace",
+        "_output",
+        "_owns_orphans",
+        "_runner",
+        "_stop",
+    )
+
+    def __init__(
+        self,
+        definition: Definition,
+        context: RunContext,
+        output: Output | None,
+        stop: StopRequest | None,
+        deadline: float | None,
+        owns_orphans: bool,
+        grace: float,
+    ) -> None:
+        self._definition = definition
+        self._context = context
+        self._output = output or Output(live=False)
+        self._stop = stop or StopRequest()
+        self._deadline = deadline
+        self._owns_orphans = owns_orphans
+        self._grace = grace
+        self._attempts: list[dict[str, Any]] | None = None
+        self._runner = _runner_of(definition.kind)
+
+    async def carry_out(self) -> RunResult:
+        """Make attempts, with the hooks before and after."""
+        definition, context, output = self._definition, self._context, self._output
+        started = time.time()
+        token = CURRENT.set(context)
+        context.output = output
+        try:
+            if output.says:
+                self._announce()
+            if definition.output_file is not None:
+                output.copy_to(definition.output_file)
+            if definition.hooks is NO_HOOKS:
+                result = await self._attempt_until_done()
+                ended = time.time()
+            else:
+                result, ended = await self._with_hooks(started)
+            output.close()
+        finally:
+            context.output = None
+            CURRENT.reset(token)
+        told = RunResult(
+            result.outcome,
+            result.reason,
+            output.masker.mask(result.message) if result.message else "",
+            started,
+            ended,
+            result.exit_code,
+            output.text(),
+            self._attempts or [],
+            result.peak_memory_bytes,
+            context.attempt,
+        )
+        if output.says:
+            output.say(_summary(told))
+        return told
+
+    async def _attempt_until_done(self) -> Result:
+        """Make attempts until one does not fail, or none is left."""
+        number = 1
+        while True:
+            limits = attempts.limits_of(self._definition, self._grace, self._deadline, owns_orphans=self._owns_orphans)
+            if limits is None:
+                return failed(Reason.DEADLINE_EXCEEDED, "not started: whoever started this leaves it no time")
+            if self._stop.requested:
+                return cancelled(self._stop)
+            started = time.time()
+            result = await self._attempt(limits)
+            ended = time.time()
+            self._output.flush()
+            if result.succeeded or not attempts.may_try_again(result):
+                return result
+            wait = attempts.wait_after(self._definition.retry, number)
+            if wait is None or self._stop.requested:
+                return result
+            if self._deadline is not None and time.monotonic() + wait >= self._deadline - attempts.SHORTEST_SECONDS:
+                self._output.note("not tried again: whoever started this leaves it no time for another attempt")
+                return result
+            self._output.say(f"attempt {number} failed ({result.reason}): {result.message}; the next in {wait:.1f} s")
+            await self._pause(wait)
+            if self._stop.requested:
+                text = f"{self._stop.message}; attempt {number} had failed: {result.message}"
+                return Result(Outcome.CANCELLED, self._stop.reason.value, text, result.exit_code)
+            self._keep_attempt(number, result, started, ended)
+            number += 1
+
+    async def _attempt(self, limits: Limits) -> Result:
+        try:
+            return await self._runner(self._definition.work, self._context, self._output, self._stop, limits)
+        except asyncio.CancelledError:
+            self._take_cancellation()
+            return cancelled(self._stop)
+        except Exception as error:  # noqa: BLE001 - a fault of the runner's own must still be reported
+            self._output.show(traceback.format_exc(), STDERR)
+            return failed(Reason.EXCEPTION, f"the runner failed: {type(error).__name__}: {error}")
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await attempts.pause(seconds, self._stop)
+        except asyncio.CancelledError:
+            self._take_cancellation()
+
+    def _take_cancellation(self) -> None:
+        """Take the cancellation of the asyncio task as a request to stop: whoever waits for this gets a result."""
+        self._stop.request("its asyncio task was cancelled by other code in this process", Reason.INTERRUPTED)
+        task = asyncio.current_task()
+        if task is not None:
+            task.uncancel()
+
+    def _keep_attempt(self, number: int, result: Result, started: float, ended: float) -> None:
+        """Put a failed attempt on record, and begin with the next."""
+        result.message = self._output.masker.mask(result.message)
+        manifest = attempts.attempt_manifest(number, result, started, ended, self._output.text())
+        self._attempts = [*(self._attempts or ()), manifest][-attempts.MOST_KEPT :]
+        self._output.end_attempt()
+        self._context.begin_attempt(number + 1)
+
+    async def _with_hooks(self, started: float) -> tuple[Result, float]:
+        """Make attempts between the hooks; return also when the last attempt ended."""
+        from timewright.runner.hook_calls import HookCalls
+
+        calls = HookCalls(self._definition.hooks, self._output, self._remaining)
+        await self._hook(calls.before(self._context.info()))
+        result = await self._attempt_until_done()
+        ended = time.time()
+        finished = self._finished(result, started, ended)
+        await self._hook(calls.after(finished, succeeded=result.succeeded))
+        return result, ended
+
+    async def _hook(self, calling: Coroutine[Any, Any, None]) -> None:
+        try:
+            await calling
+        except asyncio.CancelledError:
+            self._take_cancellation()
+        except Exception as error:  # noqa: BLE001 - no hook may hide how the run ended
+            self._output.note(f"hooks: {type(error).__name__}: {error}")
+
+    def _remaining(self) -> float:
+        return math.inf if self._deadline is None else self._deadline - time.monotonic() - attempts.SHORTEST_SECONDS
+
+    def _finished(self, result: Result, started: float, ended: float) -> FinishedRun:
+        context = self._context
+        return FinishedRun(
+            context.task,
+            context.run_id,
+            context.scheduled_at,
+            context.parameters,
+            context.trigger,
+            context.attempt,
+            context.last_success_at,
+            result.outcome,
+            result.reason,
+            self._output.masker.mask(result.message),
+            result.exit_code,
+            self._output.text(),
+            datetime.fromtimestamp(started, UTC),
+            datetime.fromtimestamp(ended, UTC),
+        )
+
+    def _announce(self) -> None:
+        context = self._context
+        self._output.say(
+            f"run {context.run_id} of task {self._definition.name}, nominal time {format_time(context.scheduled_at)}: "
+            f"{self._definition.summary()}"
+        )
+
+
+def _runner_of(kind: Kind) -> Runner:
+    runner = _runners.get(kind)
+    if runner is None:
+        runner = _runners[kind] = importlib.import_module(KINDS[kind]).run
+    return runner
+
+
+def _summary(result: RunResult) -> str:
     """Say how it ended in one line: the last of the log."""
-    text = f"{result.outcome} after {seconds:.1f} s"
+    text = f"{result.outcome} after {result.finished_at - result.started_at:.1f} s"
     if result.reason != Reason.COMPLETED.value:
         text += f" ({result.reason})"
     return f"{text}: {result.message}" if result.message else text

@@ -24,23 +24,22 @@ class RunResult:
     exit_code: int | None = None
     output: str = ""
     attempts: list[dict[str, Any]] = field(default_factory=list)
-    """The attempts that failed before the last one, as `resources.task_run.Attempt` manifests, in order."""
+    """The attempts that failed before the last one, as `resources.task_run.Attempt` manifests, in order; of very many
+    the latest."""
     peak_memory_bytes: int | None = None
     """The most memory that the largest of its processes held; None for calls in this process, or if nobody knows."""
+    attempt: int = 1
+    """The number of the last attempt, counted from 1."""
 
     @property
     def succeeded(self) -> bool:
         """Whether the outcome is Succeeded."""
         return self.outcome is Outcome.SUCCEEDED
 
-    @property
-    def attempt(self) -> int:
-        """The number of the last attempt, counted from 1."""
-        return len(self.attempts) + 1
-
     def report(self) -> RunReport:
         """Return the report for the operator."""
         from timewright.resources.run_report import RunReport
+        from timewright.resources.task_run import Attempt
 
         return RunReport(
             outcome=self.outcome,
@@ -50,4 +49,7 @@ class RunResult:
             start_time=datetime.fromtimestamp(self.started_at, UTC),
             completion_time=datetime.fromtimestamp(self.finished_at, UTC),
             output=self.output,
+            attempts=[Attempt.model_validate(each) for each in self.attempts],
+            attempt_count=self.attempt,
+            peak_memory_bytes=self.peak_memory_bytes,
         )

@@ -7,6 +7,7 @@ import pytest
 from timewright.resources.vocabulary import Reason
 from timewright.runner import out_of_memory
 from timewright.runner.ending import result_of
+from timewright.runner.limits import Limits
 from timewright.runner.process import ProcessEnd
 from timewright.runner.stop import StopRequest
 
@@ -45,7 +46,7 @@ def test_no_control_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     ],
 )
 def test_verdict(end: ProcessEnd, reason: Reason) -> None:
-    result = result_of("task", end, stop=StopRequest(), timeout=5, last_words="")
+    result = result_of("task", end, stop=StopRequest(), limits=Limits(timeout=5), last_words="")
     assert result.reason == reason
     if reason is Reason.OUT_OF_MEMORY:
         assert "killed by SIGKILL, probably out of memory" in result.message
