@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from timewright.schedule.timing import ParseArguments
     from timewright.timetable import Schedule as Timetable
 
+_ARGUMENTS = (
+    'give call(…) its arguments, or declare what a run by hand may vary: parameter("since", default="yesterday")'
+)
 _NO_POLICIES = Policies()
 _DEFAULT_RETENTION = Retention()
 
@@ -171,7 +174,7 @@ class Builder:
 
         problem = check_arguments(work, [parameter.name for parameter in declaration.settings.parameters])
         if problem:
-            raise DeclarationError(f"{declaration.place}: task {name!r}: {problem}")
+            raise DeclarationError(f"{declaration.place}: task {name!r}: {problem}; {_ARGUMENTS}")
         reference = None
         if self._app is not None and not is_importable(work.function):
             reference = f"app:{self._app}#{name}"

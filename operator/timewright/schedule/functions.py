@@ -49,11 +49,8 @@ def check_arguments(call: FunctionCall, parameters: Collection[str]) -> str | No
     try:
         signature.bind(*call.args, **{**call.kwargs, **dict.fromkeys(parameters)})
     except TypeError as error:
-        return f"{name_of(function) or 'the function'}{signature} cannot be called: {error}; {_REMEDY}"
+        return f"{name_of(function) or 'the function'}{signature} cannot be called: {error}"
     return None
-
-
-_REMEDY = 'give call(…) its arguments, or declare what a run by hand may vary: parameter("since", default="yesterday")'
 
 
 class Inverse:

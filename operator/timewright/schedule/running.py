@@ -85,7 +85,7 @@ async def run_by_hand(schedule: Schedule, name: str, request: Request) -> RunRec
     if isinstance(declaration.work, FunctionCall) and not declaration.settings.parameters:
         refusal = check_arguments(declaration.work, request.parameters)
         if refusal:
-            raise InvalidParametersError(f"task {name!r}: {refusal}")
+            raise InvalidParametersError(f"task {name!r}: {refusal}; pass what it takes by name, and no more")
     return await session.run_now(
         task,
         request,
