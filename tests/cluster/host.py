@@ -24,7 +24,7 @@ class HostError(ClusterError):
 def prepare_control_plane() -> None:
     """Make sure that a control plane can be started here."""
     _require_root_and_go()
-    _install(_missing(_CLUSTER_TOOLS))
+    install(_missing(_CLUSTER_TOOLS))
 
 
 def prepare_node() -> None:
@@ -33,7 +33,7 @@ def prepare_node() -> None:
     missing = _missing(_CLUSTER_TOOLS | _NODE_TOOLS | _IMAGE_TOOLS)
     if not any((folder / "bridge").exists() for folder in CNI_PLUGINS):
         missing.add("containernetworking-plugins")
-    _install(missing)
+    install(missing)
 
 
 def is_root() -> bool:
@@ -41,18 +41,8 @@ def is_root() -> bool:
     return os.geteuid() == 0
 
 
-def _require_root_and_go() -> None:
-    if not is_root():
-        raise HostError("the test cluster needs root; `make test-unit` does not")
-    if shutil.which("go") is None:
-        raise HostError("the test cluster is built with Go, and no `go` is on PATH; `make test-unit` needs none")
-
-
-def _missing(tools: Mapping[str, str]) -> set[str]:
-    return {package for tool, package in tools.items() if shutil.which(tool) is None}
-
-
-def _install(packages: set[str]) -> None:
+def install(packages: set[str]) -> None:
+    """Install packages of the operating system, if any are named. Raises HostError where that is for others to do."""
     if not packages:
         return
     names = sorted(packages)
@@ -64,3 +54,14 @@ def _install(packages: set[str]) -> None:
         patient = ["-o", "DPkg::Lock::Timeout=600"]
         run(["apt-get", *patient, "install", "--yes", "--no-install-recommends", *names], env=quiet)
     say(f"installed {' '.join(names)}")
+
+
+def _require_root_and_go() -> None:
+    if not is_root():
+        raise HostError("the test cluster needs root; `make test-unit` does not")
+    if shutil.which("go") is None:
+        raise HostError("the test cluster is built with Go, and no `go` is on PATH; `make test-unit` needs none")
+
+
+def _missing(tools: Mapping[str, str]) -> set[str]:
+    return {package for tool, package in tools.items() if shutil.which(tool) is None}

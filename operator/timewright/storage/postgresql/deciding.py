@@ -29,7 +29,6 @@ _TYPES = {
     "last_finished_at": "bigint",
     **dict.fromkeys(COUNTERS.values(), "bigint"),
 }
-_DEFAULTS = {"reason": "''", "message": "''", "output": "''", "host": "''", "cancel_requested": "false"}
 _LAST = ("last_success_at", "last_outcome", "last_finished_at")
 
 
@@ -38,9 +37,7 @@ def _typed(names: Iterable[str]) -> str:
 
 
 def _given(names: Iterable[str]) -> str:
-    return ", ".join(
-        f"coalesce(given.{name}, {_DEFAULTS[name]})" if name in _DEFAULTS else f'given."{name}"' for name in names
-    )
+    return columns.names(names, "given.")
 
 
 _INSERT_TASKS = b"""
@@ -188,14 +185,10 @@ async def _put_finished(connection: Connection, ids: Mapping[str, int], changes:
 
 
 def _run_values(run: RunRecord, task_id: int, owner_id: int | None) -> dict[str, Any]:
-    values = _named(RUN, columns.run_values(run))
+    values = dict(zip(RUN, columns.run_values(run), strict=True))
     values["task_id"] = task_id
     values["owner_id"] = owner_id
     return values
-
-
-def _named(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
-    return {name: value for name, value in zip(names, values, strict=True) if value is not None and value != ""}
 
 
 async def mark_started(connection: Connection, owner_id: int, runs: Sequence[RunRecord]) -> None:
@@ -221,7 +214,7 @@ async def finish(connection: Connection, owner_id: int, runs: Sequence[RunRecord
 
 
 def _result_values(run: RunRecord) -> dict[str, Any]:
-    values = _named(RESULT, columns.result_values(run))
+    values = dict(zip(RESULT, columns.result_values(run), strict=True))
     values["task"] = run.task
     values["run_id"] = run.run_id
     return values

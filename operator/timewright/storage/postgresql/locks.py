@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -9,10 +10,11 @@ from psycopg import AsyncConnection
 from timewright.storage.protocol import Lock
 
 _LOCKS = """
-    SELECT locks.name, owners.name, holder, token, acquired_at, NOT dead AND expires >= clock_timestamp()
+    SELECT locks.name, owners.name, holder, token, acquired_at,
+        NOT dead AND (expires >= clock_timestamp() OR owners.name = ANY (%(here)s::text[]))
     FROM timewright.locks JOIN timewright.owners ON owners.id = locks.owner_id
 """
-_HELD = f"{_LOCKS} WHERE locks.name = %s AND owner_id = %s AND holder = %s".encode()
+_HELD = f"{_LOCKS} WHERE locks.name = %(name)s AND owner_id = %(owner_id)s AND holder = %(holder)s".encode()
 _ALL = f"{_LOCKS} ORDER BY locks.name, token".encode()
 _NAME = b"INSERT INTO timewright.lock_tokens (name, token) VALUES (%s, 0) ON CONFLICT (name) DO NOTHING"
 # All who want the same lock pass here one after the other.
@@ -39,15 +41,16 @@ async def acquire(connection: Connection, owner_id: int, name: str, holder: str,
     """Take a free place, or return the one that the owner has already for this holder."""
     await connection.execute(_NAME, (name,))
     await connection.execute(_QUEUE_UP, (name,))
-    held = await _held(connection, owner_id, name, holder)
+    asked = {"name": name, "places": places, "owner_id": owner_id, "holder": holder, "here": []}
+    held = await _held(connection, asked)
     if held is None:
-        await connection.execute(_TAKE, {"name": name, "places": places, "owner_id": owner_id, "holder": holder})
-        held = await _held(connection, owner_id, name, holder)
+        await connection.execute(_TAKE, asked)
+        held = await _held(connection, asked)
     return held
 
 
-async def _held(connection: Connection, owner_id: int, name: str, holder: str) -> Lock | None:
-    row = await (await connection.execute(_HELD, (name, owner_id, holder))).fetchone()
+async def _held(connection: Connection, asked: Mapping[str, Any]) -> Lock | None:
+    row = await (await connection.execute(_HELD, asked)).fetchone()
     return None if row is None else Lock(*row)
 
 
@@ -56,9 +59,9 @@ async def release(connection: Connection, owner: str, name: str, holder: str) ->
     return (await connection.execute(_RELEASE, (name, holder, owner))).rowcount > 0
 
 
-async def held(connection: Connection) -> list[Lock]:
-    """Return all locks, by name."""
-    return [Lock(*row) async for row in await connection.execute(_ALL)]
+async def held(connection: Connection, here: Collection[str]) -> list[Lock]:
+    """Return all locks, by name. Owners that are here are alive, however late they are."""
+    return [Lock(*row) async for row in await connection.execute(_ALL, {"here": list(here)})]
 
 
 async def break_lock(connection: Connection, name: str, token: int) -> bool:

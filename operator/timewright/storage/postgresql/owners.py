@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -25,7 +26,8 @@ _RENEW = b"""
 _BURY = b"""
     WITH gone AS (
         UPDATE timewright.owners SET dead = true WHERE id IN (
-            SELECT id FROM timewright.owners WHERE NOT dead AND expires < clock_timestamp() FOR UPDATE SKIP LOCKED
+            SELECT id FROM timewright.owners
+            WHERE NOT dead AND expires < clock_timestamp() AND name <> ALL (%s::text[]) FOR UPDATE SKIP LOCKED
         ) RETURNING id
     )
     DELETE FROM timewright.locks USING gone WHERE owner_id = gone.id
@@ -62,6 +64,6 @@ async def retire(connection: AsyncConnection[Any], owner: str) -> None:
     await connection.execute(_RETIRE, (owner,))
 
 
-async def bury(connection: AsyncConnection[Any]) -> None:
-    """Mark those whose lease has passed as dead, for good, and free their locks."""
-    await connection.execute(_BURY)
+async def bury(connection: AsyncConnection[Any], spared: Collection[str]) -> None:
+    """Mark those whose lease has passed as dead, for good, and free their locks. Some are spared: they are here."""
+    await connection.execute(_BURY, (list(spared),))

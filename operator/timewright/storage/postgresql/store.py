@@ -153,7 +153,7 @@ class PostgresqlStore:
 
     async def locks(self) -> Sequence[Lock]:
         """List what is held."""
-        return await self._connection.transaction(locks.held)
+        return await self._connection.transaction(lambda connection: locks.held(connection, self._registered))
 
     async def break_lock(self, name: str, token: int) -> bool:
         """Free a lock or a place, whoever has it."""
@@ -165,8 +165,9 @@ class PostgresqlStore:
 
     async def _bury_the_dead(self) -> None:
         # Before anybody is told that an owner is dead it is marked as such, so that it cannot come back meanwhile.
+        # Those of this process are not dead, however late they are: the machine may have slept.
         await self._take_back()
-        await self._connection.transaction(owners.bury)
+        await self._connection.transaction(lambda connection: owners.bury(connection, self._registered))
 
     async def _as_owner(self, owner: str, work: _OwnersWork[_Result]) -> _Result:
         await self._take_back()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection
 
 from timewright.storage import machine
 from timewright.storage.protocol import OwnershipLost
@@ -51,14 +52,14 @@ def retire(connection: sqlite3.Connection, owner: str) -> None:
         bury(connection, [found[0]])
 
 
-def died(connection: sqlite3.Connection) -> list[int]:
-    """Return the numbers of owners that are dead and not marked yet."""
+def died(connection: sqlite3.Connection, spared: Collection[str]) -> list[int]:
+    """Return the numbers of owners that are dead and not marked yet. Some are spared: they are here."""
     boot, now, here = machine.boot(), machine.now(), machine.this_process()
     dead = []
-    for number, of_boot, expires, *process in connection.execute(
-        "SELECT id, boot, expires, pid_namespace, pid, started FROM owners WHERE NOT dead"
+    for number, name, of_boot, expires, *process in connection.execute(
+        "SELECT id, name, boot, expires, pid_namespace, pid, started FROM owners WHERE NOT dead"
     ):
-        if (
+        if name not in spared and (
             of_boot != boot
             or expires < now
             or (here is not None and process[0] is not None and machine.has_ended(machine.Process(*process), here))

@@ -194,7 +194,7 @@ class SqliteStore:
         """List what is held."""
 
         def work(connection: sqlite3.Connection) -> Sequence[Lock]:
-            return locks.held(connection, set(owners.died(connection)))
+            return locks.held(connection, set(owners.died(connection, self._registered)))
 
         return await self._read(work)
 
@@ -208,11 +208,12 @@ class SqliteStore:
 
     def _bury_the_dead(self) -> None:
         # Before anybody is told that an owner is dead it is marked as such, so that it cannot come back meanwhile.
+        # Those of this process are not dead, however late they are: the machine may have slept.
         with self._connection.reading() as connection:
-            if not owners.died(connection):
+            if not owners.died(connection, self._registered):
                 return
         with self._connection.writing(durable=False) as connection:
-            owners.bury(connection, owners.died(connection))
+            owners.bury(connection, owners.died(connection, self._registered))
 
     async def _read(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         def transaction() -> _Result:
