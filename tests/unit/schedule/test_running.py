@@ -292,4 +292,4 @@ async def test_work_on_a_running_loop_ends_when_it_is_cancelled(schedule: Schedu
     with pytest.raises(asyncio.CancelledError):
         await work
 
-    assert await schedule.arun_now("tick")
+    assert (await schedule.arun_now("tick")).outcome == "Succeeded"
