@@ -1,13 +1,15 @@
 """What owners write: claims, starts and outcomes.
 
 Whatever changes several rows locks their tasks first, in the order of their keys, so that no two wait for each other.
-A batch travels as one JSON document, which the server takes apart faster than a client puts arrays together.
+Batches travel as JSON documents, which the server takes apart faster than a client puts arrays together; in parts, so
+that the event loop has something else to do in between.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -29,6 +31,7 @@ _TYPES = {
     "last_finished_at": "bigint",
     **dict.fromkeys(COUNTERS.values(), "bigint"),
 }
+_PART = 1000
 _LAST = ("last_success_at", "last_outcome", "last_finished_at")
 
 
@@ -69,8 +72,9 @@ _PUT_RUNS = f"""
         owner_id = excluded.owner_id, phase = excluded.phase, outcome = excluded.outcome, reason = excluded.reason,
         message = excluded.message, finished_at = excluded.finished_at, host = excluded.host
     WHERE runs.outcome IS NULL
-    RETURNING task_id, run_id
-""".encode()  # noqa: S608 - made of constants, as is all below
+"""  # noqa: S608 - made of constants, as is all below
+_PUT_OPEN = _PUT_RUNS.encode()
+_PUT_FINISHED = f"{_PUT_RUNS} RETURNING task_id, run_id".encode()
 _ITS_OPEN_RUN = "runs.task_id = tasks.id AND runs.run_id = given.run_id AND runs.outcome IS NULL"
 _CANCEL = f"""
     UPDATE timewright.runs SET cancel_requested = true
@@ -130,29 +134,38 @@ async def commit(connection: Connection, owner_id: int, changes: Sequence[Change
         ids[key], versions[key] = number, version
     made = admit(changes, versions, await _taken_keys(connection, changes))
     accepted = [change for change, is_made in zip(changes, made, strict=True) if is_made]
-    await connection.execute(_UPDATE_TASKS, (json.dumps([_task_values(change, ids) for change in accepted]),))
+    await _execute(connection, _UPDATE_TASKS, (_task_values(change, ids[change.task]) for change in accepted))
     await _put_open(connection, owner_id, ids, accepted)
     await _put_finished(connection, ids, accepted, now)
-    cancelled = [{"task": change.task, "run_id": run_id} for change in accepted for run_id in change.cancel]
-    if cancelled:
-        await connection.execute(_CANCEL, (json.dumps(cancelled),))
+    cancelled = ({"task": change.task, "run_id": run_id} for change in accepted for run_id in change.cancel)
+    await _execute(connection, _CANCEL, cancelled)
     return made
+
+
+async def _execute(
+    connection: Connection, statement: bytes, given: Iterable[dict[str, Any]], *rest: Any
+) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = []
+    pending = iter(given)
+    while part := list(islice(pending, _PART)):
+        cursor = await connection.execute(statement, (json.dumps(part), *rest))
+        if cursor.description is not None:
+            rows += await cursor.fetchall()
+    return rows
 
 
 async def _lock_tasks(connection: Connection, keys: Iterable[str]) -> list[tuple[str, int, int]]:
     return await (await connection.execute(_LOCK_TASKS, (json.dumps(list(keys)),))).fetchall()
 
 
-async def _taken_keys(connection: Connection, changes: Sequence[Change]) -> list[tuple[str, str]]:
-    keyed = [{"task": task, "key": key, "run_id": run_id} for task, key, run_id in keyed_runs(changes)]
-    if not keyed:
-        return []
-    return await (await connection.execute(_TAKEN_KEYS, (json.dumps(keyed),))).fetchall()
+async def _taken_keys(connection: Connection, changes: Sequence[Change]) -> list[tuple[Any, ...]]:
+    keyed = ({"task": task, "key": key, "run_id": run_id} for task, key, run_id in keyed_runs(changes))
+    return await _execute(connection, _TAKEN_KEYS, keyed)
 
 
-def _task_values(change: Change, ids: Mapping[str, int]) -> dict[str, Any]:
+def _task_values(change: Change, task_id: int) -> dict[str, Any]:
     return {
-        "id": ids[change.task],
+        "id": task_id,
         "watermark": change.watermark,
         "schedule_id": change.schedule_id,
         "suspended": change.suspended,
@@ -160,14 +173,13 @@ def _task_values(change: Change, ids: Mapping[str, int]) -> dict[str, Any]:
 
 
 async def _put_open(connection: Connection, owner_id: int, ids: Mapping[str, int], changes: Sequence[Change]) -> None:
-    given = [
+    given = (
         _run_values(run, ids[run.task], None if run.phase is OpenPhase.QUEUED else owner_id)
         for change in changes
         for run in change.runs
         if run.outcome is None
-    ]
-    if given:
-        await connection.execute(_PUT_RUNS, (json.dumps(given),))
+    )
+    await _execute(connection, _PUT_OPEN, given)
 
 
 async def _put_finished(connection: Connection, ids: Mapping[str, int], changes: Sequence[Change], now: float) -> None:
@@ -176,11 +188,10 @@ async def _put_finished(connection: Connection, ids: Mapping[str, int], changes:
         if change.ended:
             tallies.setdefault(change.task, Tally()).add_counts(change.ended)
     ended = {(ids[run.task], run.run_id): run for change in changes for run in change.runs if run.outcome is not None}
-    if ended:
-        given = json.dumps([_run_values(run, task_id, None) for (task_id, _), run in ended.items()])
-        async for task_id, run_id in await connection.execute(_PUT_RUNS, (given,)):
-            run = ended[task_id, run_id]
-            tallies.setdefault(run.task, Tally()).add(run, now)
+    given = (_run_values(run, task_id, None) for (task_id, _), run in ended.items())
+    for task_id, run_id in await _execute(connection, _PUT_FINISHED, given):
+        run = ended[task_id, run_id]
+        tallies.setdefault(run.task, Tally()).add(run, now)
     await _count(connection, tallies)
 
 
@@ -194,8 +205,8 @@ def _run_values(run: RunRecord, task_id: int, owner_id: int | None) -> dict[str,
 async def mark_started(connection: Connection, owner_id: int, runs: Sequence[RunRecord]) -> None:
     """Note when runs of the owner started."""
     await _lock_tasks(connection, {run.task for run in runs})
-    given = [{"task": run.task, "run_id": run.run_id, "started_at": run.started_at} for run in runs]
-    await connection.execute(_START, (json.dumps(given), owner_id))
+    given = ({"task": run.task, "run_id": run.run_id, "started_at": run.started_at} for run in runs)
+    await _execute(connection, _START, given, owner_id)
 
 
 async def finish(connection: Connection, owner_id: int, runs: Sequence[RunRecord], now: float) -> list[bool]:
@@ -204,11 +215,11 @@ async def finish(connection: Connection, owner_id: int, runs: Sequence[RunRecord
     first: dict[tuple[str, str], RunRecord] = {}
     for run in runs:
         first.setdefault((run.task, run.run_id), run)
-    given = json.dumps([_result_values(run) for run in first.values()])
-    recorded = set(await (await connection.execute(_FINISH, (given, owner_id))).fetchall())
+    given = (_result_values(run) for run in first.values())
+    recorded = set(await _execute(connection, _FINISH, given, owner_id))
     tallies: dict[str, Tally] = {}
-    for identity in recorded:
-        tallies.setdefault(identity[0], Tally()).add(first[identity], now)
+    for task, run_id in recorded:
+        tallies.setdefault(task, Tally()).add(first[task, run_id], now)
     await _count(connection, tallies)
     return [(run.task, run.run_id) in recorded and first[run.task, run.run_id] is run for run in runs]
 
@@ -221,19 +232,17 @@ def _result_values(run: RunRecord) -> dict[str, Any]:
 
 
 async def _count(connection: Connection, tallies: Mapping[str, Tally]) -> None:
-    if not tallies:
-        return
     names = ("key", *COUNTERS.values(), *_LAST)
-    given = [dict(zip(names, (key, *tally.values()), strict=True)) for key, tally in tallies.items()]
-    await connection.execute(_COUNT, (json.dumps(given),))
+    await _execute(
+        connection, _COUNT, (dict(zip(names, (key, *tally.values()), strict=True)) for key, tally in tallies.items())
+    )
 
 
 async def disown(connection: Connection, owner_id: int, changes: Sequence[Change]) -> None:
     """Give up what was claimed with these changes and what nobody started, since the answer reached nobody."""
     claimed = [run for change in changes for run in change.runs if run.outcome is None]
     await _lock_tasks(connection, {run.task for run in claimed})
-    given = [{"task": run.task, "run_id": run.run_id} for run in claimed]
-    await connection.execute(_DISOWN, (json.dumps(given), owner_id))
+    await _execute(connection, _DISOWN, ({"task": run.task, "run_id": run.run_id} for run in claimed), owner_id)
 
 
 async def request_cancel(connection: Connection, task: str, run_id: str) -> bool:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from timewright.storage.protocol import HistoryQuery, Lock, Retention
+from timewright.storage.protocol import HistoryQuery, Lock, OwnershipLost, Retention
 from timewright.storage.records import Change, Pause, RunRecord, StoredTask
 from timewright.storage.sqlite import deciding, locks, looking, owners, pruning
 from timewright.storage.sqlite.connection import MEMORY, Connection
@@ -48,6 +48,7 @@ class SqliteStore:
         self._connection = Connection(self.path, busy_timeout)
         self._thread: ThreadPoolExecutor | None = None
         self._registered: set[str] = set()
+        self._unanswered: list[tuple[str, Sequence[Change]]] = []
 
     async def open(self) -> None:
         """Make the file if there is none, and bring its schema up to date."""
@@ -94,41 +95,26 @@ class SqliteStore:
 
     async def commit(self, owner: str, changes: Sequence[Change]) -> Sequence[bool]:
         """Make the changes that are still possible."""
-
-        def work() -> Sequence[bool]:
-            with self._connection.writing(durable=True) as connection:
-                owner_id = owners.renew(connection, owner, self.lease_seconds)
-                return deciding.commit(connection, owner_id, changes, time.time())
-
-        def take_back() -> None:
-            with self._connection.writing(durable=True) as connection:
-                deciding.disown(connection, owner, changes)
-
         try:
-            return await self._in_thread(work)
-        except asyncio.CancelledError:
-            # The thread goes on with the work, but nobody will start what it claims.
-            self._executor().submit(take_back)
+            return await self._as_owner(
+                owner, lambda connection, owner_id: deciding.commit(connection, owner_id, changes, time.time()), True
+            )
+        except OwnershipLost:
+            raise
+        except BaseException:
+            # It may be made all the same, and nobody will start what it claims.
+            self._unanswered.append((owner, changes))
             raise
 
     async def mark_started(self, owner: str, runs: Sequence[RunRecord]) -> None:
         """Note that claimed runs have started."""
-
-        def work() -> None:
-            with self._connection.writing(durable=False) as connection:
-                deciding.mark_started(connection, owners.renew(connection, owner, self.lease_seconds), runs)
-
-        await self._in_thread(work)
+        await self._as_owner(owner, lambda connection, owner_id: deciding.mark_started(connection, owner_id, runs))
 
     async def finish(self, owner: str, runs: Sequence[RunRecord]) -> Sequence[bool]:
         """Record outcomes."""
-
-        def work() -> Sequence[bool]:
-            with self._connection.writing(durable=False) as connection:
-                owner_id = owners.renew(connection, owner, self.lease_seconds)
-                return deciding.finish(connection, owner_id, runs, time.time())
-
-        return await self._in_thread(work)
+        return await self._as_owner(
+            owner, lambda connection, owner_id: deciding.finish(connection, owner_id, runs, time.time())
+        )
 
     async def cancel_requests(self, owner: str) -> Sequence[tuple[str, str]]:
         """Return the owner's runs that are to end."""
@@ -177,14 +163,12 @@ class SqliteStore:
 
     async def acquire(self, owner: str, name: str, holder: str, places: int = 1) -> Lock | None:
         """Take a lock or a place."""
-
-        def work() -> Lock | None:
-            self._bury_the_dead()
-            with self._connection.writing(durable=True) as connection:
-                owner_id = owners.renew(connection, owner, self.lease_seconds)
-                return locks.acquire(connection, owner_id, name, holder, places, time.time())
-
-        return await self._in_thread(work)
+        await self._in_thread(self._bury_the_dead)
+        return await self._as_owner(
+            owner,
+            lambda connection, owner_id: locks.acquire(connection, owner_id, name, holder, places, time.time()),
+            True,
+        )
 
     async def release(self, owner: str, name: str, holder: str) -> bool:
         """Give back a lock or a place."""
@@ -209,11 +193,29 @@ class SqliteStore:
     def _bury_the_dead(self) -> None:
         # Before anybody is told that an owner is dead it is marked as such, so that it cannot come back meanwhile.
         # Those of this process are not dead, however late they are: the machine may have slept.
+        self._take_back()
         with self._connection.reading() as connection:
             if not owners.died(connection, self._registered):
                 return
         with self._connection.writing(durable=False) as connection:
             owners.bury(connection, owners.died(connection, self._registered))
+
+    def _take_back(self) -> None:
+        while self._unanswered:
+            owner, changes = self._unanswered[0]
+            with self._connection.writing(durable=True) as connection:
+                deciding.disown(connection, owner, changes)
+            del self._unanswered[0]
+
+    async def _as_owner(
+        self, owner: str, work: Callable[[sqlite3.Connection, int], _Result], durable: bool = False
+    ) -> _Result:
+        def transaction() -> _Result:
+            self._take_back()
+            with self._connection.writing(durable=durable) as connection:
+                return work(connection, owners.renew(connection, owner, self.lease_seconds))
+
+        return await self._in_thread(transaction)
 
     async def _read(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         def transaction() -> _Result:
@@ -230,9 +232,6 @@ class SqliteStore:
         return await self._in_thread(transaction)
 
     async def _in_thread(self, work: Callable[[], _Result]) -> _Result:
-        return await asyncio.get_running_loop().run_in_executor(self._executor(), work)
-
-    def _executor(self) -> ThreadPoolExecutor:
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, "timewright-store")
-        return self._thread
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
