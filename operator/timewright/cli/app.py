@@ -12,11 +12,13 @@ from typing import Annotated, Any
 import typer
 
 from timewright import __version__
-from timewright.cli import crontab
+from timewright.cli import crontab, schedule_commands
 from timewright.cli.cluster import Target
 from timewright.cli.exit_codes import INTERRUPTED, CommandError
 from timewright.cli.history import Format, History, history
+from timewright.cli.leaving import leave
 from timewright.cli.run_now import RunNow, run_now
+from timewright.cli.serve import serve_command
 from timewright.resources.vocabulary import Outcome
 
 app = typer.Typer(
@@ -102,28 +104,22 @@ def operator_command() -> None:
     sys.exit(main())
 
 
-# These two read their own arguments. `timewright.cli.main` calls them directly, which saves importing this module; they
-# are here for the list of commands.
-_OWN_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+def _list_own(command: str, help_text: str) -> None:
+    """Put a command that reads its own arguments into the list of commands. `timewright.cli.main` calls it directly."""
+
+    def pass_on(context: typer.Context) -> None:
+        leave(schedule_commands.run(command, context.args))
+
+    settings = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+    app.command(command, help=help_text, context_settings=settings)(pass_on)
 
 
-@app.command("schedule:run", context_settings=_OWN_ARGUMENTS)
-def schedule_run_command(context: typer.Context) -> None:
-    """Run the task that the environment hands in, once. This is what a task's Pod does."""
-    from timewright.cli import schedule_run
-
-    schedule_run.leave(schedule_run.run(context.args))
-
-
-@app.command("schedule:explain", context_settings=_OWN_ARGUMENTS)
-def schedule_explain_command(context: typer.Context) -> None:
-    """Explain a cron expression and list its next ticks."""
-    from timewright.cli.schedule_explain import run as explain
-
-    sys.exit(explain(context.args))
+for _command, (_, _help) in schedule_commands.COMMANDS.items():
+    _list_own(_command, _help)
 
 
 app.add_typer(crontab.app, name="crontab")
+app.command("serve")(serve_command)
 
 
 @app.command("version")

@@ -19,11 +19,22 @@ CLUSTER_FAILED = 3
 CRONTAB_FAILED = 3
 """`timewright crontab`: there is no program of that name, or it refused."""
 
+STORE_FAILED = 3
+"""The commands of a schedule: the store cannot be used, or a task was refused that needs one that all share."""
+
+SERVE_FAILED = 3
+"""`timewright serve`: it cannot listen where it was told to, or what it needs is not installed."""
+
 TIMED_OUT = 124
 """--timeout passed before the run ended; the run goes on. The code is that of coreutils' `timeout`."""
 
 INTERRUPTED = 130
 """Ctrl-C; a run that was started goes on."""
+
+
+def by_signal(number: int) -> int:
+    """Return the exit code of a process that a signal ended, as shells tell it."""
+    return 128 + number
 
 
 class CommandError(Exception):

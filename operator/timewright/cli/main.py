@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 import sys
 
+from timewright.cli.leaving import leave
+from timewright.cli.schedule_commands import COMMANDS, run
+
 
 def main() -> None:
     """Run the command line of this process; does not return."""
     command, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("", [])
     if command == "schedule:run":
         _stop_while_starting()
-        from timewright.cli import schedule_run
-
-        schedule_run.leave(schedule_run.run(arguments))
-    if command == "schedule:explain":
-        from timewright.cli.schedule_explain import run as explain
-
-        sys.exit(explain(arguments))
+    if command in COMMANDS:
+        leave(run(command, arguments))
     from timewright.cli.app import run_app
 
     run_app()

@@ -1,18 +1,24 @@
-"""Reads `--parameter name=value` by the types that the task declares."""
+"""Reads `--parameter NAME=VALUE` by the types that the task declares."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from timewright.cli.exit_codes import usage_error
-from timewright.decisions.parameters import resolve_parameters
-from timewright.resources.kinds import Parameter, ParameterType
+from timewright.decisions.parameters import DeclaredParameter, resolve_parameters
+from timewright.resources.kinds import ParameterType
 
 
-def parse_parameters(declared: Sequence[Parameter], given: Iterable[str]) -> dict[str, Any]:
-    """Return the values that were given, typed; raises CommandError on what the task would refuse."""
+def parse_parameters(
+    declared: Sequence[DeclaredParameter], given: Iterable[str], others: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
+    """Return the values that were given, typed; raises CommandError on what the task would refuse.
+
+    `others` are values that it is given besides, which these go before.
+    """
     known = {parameter.name: parameter for parameter in declared}
     values: dict[str, Any] = {}
     for text in given:
@@ -25,14 +31,14 @@ def parse_parameters(declared: Sequence[Parameter], given: Iterable[str]) -> dic
             declares = f"it declares {', '.join(map(_described, declared))}" if known else "it declares none"
             usage_error(f"--parameter {text}: the task declares no parameter {name!r}; {declares}")
         values[name] = _typed(known[name], value)
-    problem = resolve_parameters(declared, values)
+    problem = resolve_parameters(declared, {**others, **values})
     if isinstance(problem, str):
         usage_error(problem.replace("spec.parameters.", "--parameter ", 1))
     return values
 
 
-def _typed(parameter: Parameter, text: str) -> Any:
-    if parameter.type is ParameterType.STRING:
+def _typed(parameter: DeclaredParameter, text: str) -> Any:
+    if parameter.type == ParameterType.STRING:
         return text
     try:
         value = json.loads(text, parse_constant=_no_constant)
@@ -43,15 +49,14 @@ def _typed(parameter: Parameter, text: str) -> Any:
         ParameterType.NUMBER: isinstance(value, int | float) and not isinstance(value, bool),
         ParameterType.BOOLEAN: isinstance(value, bool),
     }
-    if not accepted[parameter.type]:
+    kind = ParameterType(parameter.type)
+    if not accepted[kind]:
         examples = {ParameterType.INTEGER: "42", ParameterType.NUMBER: "2.5", ParameterType.BOOLEAN: "true or false"}
-        usage_error(
-            f"--parameter {parameter.name}={text}: expected type {parameter.type}, such as {examples[parameter.type]}"
-        )
+        usage_error(f"--parameter {parameter.name}={text}: expected type {parameter.type}, such as {examples[kind]}")
     return value
 
 
-def _described(parameter: Parameter) -> str:
+def _described(parameter: DeclaredParameter) -> str:
     return f"{parameter.name} ({parameter.type})"
 
 

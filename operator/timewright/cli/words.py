@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from timewright.resources.model import parse_time
+from timewright.resources.times import parse_time
 from timewright.resources.vocabulary import Reason
 
 Manifest = dict[str, Any]

@@ -50,7 +50,7 @@ async def run_by_hand(task: Task, request: Request, ledger: Ledger, executor: Ex
         if request.idempotency_key is not None:
             first = await ledger.store.find(task.key, idempotency_key=request.idempotency_key)
             if first is not None:
-                return first
+                return first if first.phase is None else await _wait_for_room(task, first, ledger, executor)
         stored = (await ledger.load([task.key]))[task.key]
         run = _new_run(task, request, parameters)
         change = _change(task, request, stored, run)

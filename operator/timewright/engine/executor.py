@@ -16,7 +16,7 @@ from timewright.resources.vocabulary import Outcome, Reason
 from timewright.runner.context import context_of_run
 from timewright.runner.definition import DefinitionError
 from timewright.runner.masking import Masker
-from timewright.runner.output import STDERR, STDOUT, Output
+from timewright.runner.output import STDERR, STDOUT, Frame, Output
 from timewright.runner.run import execute
 from timewright.runner.stop import StopRequest
 from timewright.storage.protocol import StoreError
@@ -39,8 +39,12 @@ class Surroundings:
     processes: int = PROCESSES
     live: bool = True
     """Whether what they print is shown as they print it."""
+    says: bool = True
+    """Whether the beginning and the end of each run are shown, too."""
     shown_on: tuple[int, int] = (STDOUT, STDERR)
     """The descriptors on which it is."""
+    frame_of: Callable[[str], Frame] | None = None
+    """For the name of a task, what makes of a line that it prints what is shown; without it the name comes before."""
     deadline: float | None = None
     """When every run has to be over, in seconds of `time.monotonic()`; None when there is no hurry."""
     grace_seconds: float = 10.0
@@ -72,6 +76,8 @@ class Executor:
         self.host = socket.gethostname()
         self.on_end: Callable[[Task, RunRecord], None] = lambda task, run: None
         """Called with each run that has ended, once its outcome is with the ledger."""
+        self.on_outcome: Callable[[Task, RunRecord], None] = lambda task, run: None
+        """Called with each run and tick that has its outcome, those included that a decision ended; for a log."""
         self.on_stop: Callable[[], None] = lambda: None
         """Called when no more runs are to be started."""
         self.stopping = False
@@ -157,6 +163,7 @@ class Executor:
         self._ledger.finished(run)
         self._ended.set()
         self.on_end(running.task, run)
+        self.on_outcome(running.task, run)
 
     async def _carry_out(self, running: Running) -> None:
         task, run, gate = running.task, running.run, running.gate
@@ -210,7 +217,8 @@ class Executor:
                 Masker(context.masked),
                 label=task.name,
                 live=surroundings.live,
-                says=surroundings.live,
+                frame=None if surroundings.frame_of is None else surroundings.frame_of(task.name),
+                says=surroundings.says,
                 stdout=surroundings.shown_on[0],
                 stderr=surroundings.shown_on[1],
             ),

@@ -160,16 +160,25 @@ class Loop:
             if not done:
                 refused.append(key)
                 continue
-            last_success_at = entry.stored.last_success_at
-            entry.stored = planned.after
-            self._agenda.put(key, planned.ask_again_at)
-            for run in planned.start:
-                self._executor.start(entry.task, run, last_success_at=last_success_at, gate=gate)
-            for run in planned.resume:
-                self._executor.start(entry.task, run, last_success_at=last_success_at, gate=gate, resumed=True)
-            for run_id in planned.change.cancel if planned.change else ():
-                self._executor.cancel(key, run_id, "a newer run replaces it")
+            self._start(entry, planned, gate)
         return refused
+
+    def _start(self, entry: Entry, planned: Plan, gate: asyncio.Event | None) -> None:
+        """Start the runs of a plan that is recorded, and tell how others ended by it."""
+        task, executor = entry.task, self._executor
+        last_success_at = entry.stored.last_success_at
+        entry.stored = planned.after
+        self._agenda.put(task.key, planned.ask_again_at)
+        for run in planned.start:
+            executor.start(task, run, last_success_at=last_success_at, gate=gate)
+        for run in planned.resume:
+            executor.start(task, run, last_success_at=last_success_at, gate=gate, resumed=True)
+        if planned.change is not None:
+            for run_id in planned.change.cancel:
+                executor.cancel(task.key, run_id, "a newer run replaces it")
+            for run in planned.change.runs:
+                if run.outcome is not None:
+                    executor.on_outcome(task, run)
 
     def _run_unclaimed(self, plans: Sequence[tuple[str, Plan]], gate: asyncio.Event | None) -> None:
         """Run what is due although that cannot be recorded now, except where it would be without its protection."""

@@ -53,9 +53,9 @@ async def work(
     """
     async with begin(store, surroundings, tell) as session:
         loop = Loop(session.ledger, session.executor)
+        on_begin(session.executor)
         await loop.replace_tasks(source.load())
         _relieve_garbage_collector()
-        on_begin(session.executor)
         beside = [
             asyncio.ensure_future(_reload(source, loop, tell)),
             asyncio.ensure_future(_attend(loop, session.ledger, store)),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 from timewright.runner.capture import Capture
 from timewright.runner.live_output import LIVE, Sink
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 STDOUT = 1
 STDERR = 2
 
+Frame: TypeAlias = Callable[[int, bytes], bytes]
+"""Makes of a line that was printed to stdout (1) or stderr (2) what is shown of it; both are without their end."""
+
 _LONGEST_LINE_BYTES = 64 * 1024
 """How much of a line is held back until it ends, where the lines of several runs must not mix."""
 
@@ -29,6 +33,7 @@ class Output:
         "_at_line_start",
         "_copy",
         "_dropped",
+        "_frame",
         "_label",
         "_lock",
         "_partial",
@@ -44,6 +49,7 @@ class Output:
         masker: Masker | None = None,
         *,
         label: str | None = None,
+        frame: Frame | None = None,
         live: bool = True,
         says: bool = True,
         stdout: int = STDOUT,
@@ -51,13 +57,14 @@ class Output:
     ) -> None:
         """Write to those file descriptors.
 
-        With a `label` each line begins with it, so that runs side by side can be told apart. Without `live` nothing is
-        shown, only recorded; without `says` the runner adds no lines of its own.
+        With a `label` each line begins with it, so that runs side by side can be told apart; a `frame` makes something
+        else of it. Without `live` nothing is shown, only recorded; without `says` the runner adds no lines of its own.
         """
         self.masker = masker or NO_SECRETS
         self.says = says and live
         """Whether the runner adds lines of its own."""
         self._label = None if label is None else f"{label} | ".encode(errors="replace")
+        self._frame = frame
         self._to = (stdout, stderr) if live else None
         self._lock = threading.Lock()
         self._sinks: dict[int, Sink] = {}
@@ -79,7 +86,7 @@ class Output:
             return
         line = f"timewright: {self.masker.mask(text)}\n".encode(errors="replace")
         with self._lock:
-            self._show(STDOUT, line if self._label is not None or self._at_line_start else b"\n" + line)
+            self._show(STDOUT, line if self._in_lines() or self._at_line_start else b"\n" + line)
 
     def note(self, text: str) -> None:
         """Print a line of the runner's own that also belongs in the record."""
@@ -142,7 +149,7 @@ class Output:
                     self._take(descriptor, stream.flush())
             for descriptor, rest in self._partial.items():
                 if rest:
-                    self._put(descriptor, self._label or b"", rest + b"\n")
+                    self._put(descriptor, self._framed(descriptor, rest + b"\n"))
             self._partial.clear()
 
     def close(self) -> None:
@@ -177,7 +184,7 @@ class Output:
     def _show(self, descriptor: int, data: bytes) -> None:
         if self._to is None:
             return
-        if self._label is None:
+        if not self._in_lines():
             self._at_line_start = data.endswith(b"\n")
             self._put(descriptor, data)
             return
@@ -187,16 +194,28 @@ class Output:
         if len(self._partial[descriptor]) > _LONGEST_LINE_BYTES:
             whole, self._partial[descriptor] = lines + b"\n", b""
         if whole:
-            self._put(descriptor, self._label + whole[:-1].replace(b"\n", b"\n" + self._label) + b"\n")
+            self._put(descriptor, self._framed(descriptor, whole))
 
-    def _put(self, descriptor: int, *pieces: bytes) -> None:
+    def _in_lines(self) -> bool:
+        """Tell whether something is added to each line, so that only whole ones are shown."""
+        return self._label is not None or self._frame is not None
+
+    def _framed(self, descriptor: int, lines: bytes) -> bytes:
+        """Return whole lines as they are shown."""
+        if self._frame is not None:
+            frame = self._frame
+            return b"".join(frame(descriptor, line) + b"\n" for line in lines[:-1].split(b"\n"))
+        label = self._label or b""
+        return label + lines[:-1].replace(b"\n", b"\n" + label) + b"\n"
+
+    def _put(self, descriptor: int, data: bytes) -> None:
         if self._to is None:
             return
         sink = self._sinks.get(descriptor)
         if sink is None:
             sink = self._sinks[descriptor] = Sink(lasting(self._to[descriptor - 1]))
         if not sink.broken:
-            LIVE.put(sink, b"".join(pieces))
+            LIVE.put(sink, data)
 
 
 class _Record:

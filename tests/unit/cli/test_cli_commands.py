@@ -52,9 +52,9 @@ def test_schedule_run() -> None:
 @pytest.mark.parametrize(
     ("arguments", "env", "words"),
     [
-        ([], {}, "nothing to run: TIMEWRIGHT_DEFINITION is not set"),
+        ([], {}, "nothing to run: name a schedule with --app MODULE:ATTRIBUTE or manifests with -f FILE"),
         ([], {"TIMEWRIGHT_DEFINITION": ""}, "kubectl get scheduledtask NAME -o json"),
-        (["--now"], {"TIMEWRIGHT_DEFINITION": "x"}, "unexpected argument '--now'"),
+        (["--now"], {"TIMEWRIGHT_DEFINITION": "x"}, "unrecognized arguments: --now"),
         ([], {"TIMEWRIGHT_DEFINITION": "x"}, "InvalidDefinition: the definition is not JSON"),
         (
             [],

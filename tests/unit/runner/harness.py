@@ -23,9 +23,10 @@ TASKS = Path(__file__).parent / "tasks"
 _LAUNCHER = """
 import asyncio, os, sys
 from pathlib import Path
-from timewright.cli import schedule_run
-run = schedule_run.run_environment(os.environ, report_path=Path(sys.argv[1]), grace_seconds=float(sys.argv[2]))
-schedule_run.leave(asyncio.new_event_loop().run_until_complete(run))
+from timewright.cli.leaving import leave
+from timewright.cli.pod_run import run_environment
+run = run_environment(os.environ, report_path=Path(sys.argv[1]), grace_seconds=float(sys.argv[2]))
+leave(asyncio.new_event_loop().run_until_complete(run))
 """
 
 
