@@ -35,6 +35,9 @@ _LONGEST_SLEEP = 1.0
 _LATE_SECONDS = 1
 """Ticks older than this are decided as of now, like those of any other downtime."""
 
+_PAUSED_SECONDS = 5
+"""How often to look whether a person has resumed a task: the store tells nobody."""
+
 _BATCH = 1_000
 """How many tasks are planned before the event loop may turn to something else."""
 
@@ -168,7 +171,7 @@ class Loop:
         task, executor = entry.task, self._executor
         last_success_at = entry.stored.last_success_at
         entry.stored = planned.after
-        self._agenda.put(task.key, planned.ask_again_at)
+        self._agenda.put(task.key, _ask_again_at(planned))
         for run in planned.start:
             executor.start(task, run, last_success_at=last_success_at, gate=gate)
         for run in planned.resume:
@@ -220,3 +223,14 @@ class Loop:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._woken.wait(), seconds)
         self._woken.clear()
+
+
+def _ask_again_at(planned: Plan) -> int | None:
+    """Return when to decide on a task again, in UTC seconds."""
+    pause = planned.after.pause
+    if pause is None:
+        return planned.ask_again_at
+    now = int(time.time())
+    if pause.until is not None and pause.until <= now:
+        return planned.ask_again_at
+    return min(at for at in (planned.ask_again_at, pause.until, now + _PAUSED_SECONDS) if at is not None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from timewright.resources.model import API_VERSION
+from timewright.resources.group import API_VERSION
 from timewright.storage.records import RunRecord
 
 

@@ -8,12 +8,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
+from timewright.resources.group import API_VERSION as API_VERSION
+from timewright.resources.group import GROUP as GROUP
+from timewright.resources.group import VERSION as VERSION
 from timewright.resources.times import format_time as format_time
 from timewright.resources.times import parse_time as parse_time
-
-GROUP = "timewright.dev"
-VERSION = "v1alpha1"
-API_VERSION = f"{GROUP}/{VERSION}"
 
 
 class Model(BaseModel):
