@@ -35,7 +35,7 @@ def chosen(tasks: Sequence[Task], names: Sequence[str], *, every: bool) -> Seque
     """Return the tasks that are named, or all of them. Raises CommandError when neither or both is asked for."""
     if bool(names) == every:
         usage_error("name a task, or all of them by --all" if not names else "--all goes without names")
-    return tasks if every else list(dict.fromkeys(find(tasks, name) for name in names))
+    return tasks if every else list({task.key: task for task in (find(tasks, name) for name in names)}.values())
 
 
 def _are(tasks: Sequence[Task]) -> str:

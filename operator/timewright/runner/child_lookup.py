@@ -68,6 +68,8 @@ def _of_schedule(place: str, task: str) -> Callable[..., Any]:
     schedule: Any = _module(module, repr(place), is_manifest=False)
     for part in attribute.split(".") if attribute else ():
         schedule = getattr(schedule, part, None)
+    if not hasattr(schedule, "function_of") and callable(schedule):
+        schedule = schedule()  # a function that makes the schedule
     look_up = getattr(schedule, "function_of", None)
     if look_up is None:
         raise StartError(f"{place!r} is a {type(schedule).__name__}; expected a timewright.Schedule")

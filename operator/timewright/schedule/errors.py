@@ -15,6 +15,10 @@ class DeclarationError(ValueError):
     """
 
 
+class UnknownTaskError(DeclarationError, LookupError):
+    """A task that a schedule does not have. The text names those that it has."""
+
+
 class LoadError(Exception):
     """A schedule or manifest that cannot be read. The text names what was asked for, what is wrong, and the remedy."""
 

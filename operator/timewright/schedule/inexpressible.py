@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from timewright.schedule.declaration import Declaration
     from timewright.schedule.settings import Settings
 
-AS_APP = "export the schedule as one app"
+AS_APP = "export the schedule as one app (--as app)"
 
 
 def inexpressible(declaration: Declaration, task: Task) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from timewright.schedule.declaration import Declaration, Declaring, Sayings, Template
-from timewright.schedule.errors import DeclarationError
+from timewright.schedule.errors import DeclarationError, UnknownTaskError
 from timewright.schedule.fluent import contradiction, refusal
 from timewright.schedule.names import check_name, name_of_task
 from timewright.schedule.places import place_of_caller
@@ -123,7 +123,8 @@ class Schedule(Sayings[Template], Declaring):
         """Return the function of a task.
 
         Raises:
-            DeclarationError: when there is no such task, or it calls no function.
+            UnknownTaskError: when there is no such task.
+            DeclarationError: when it calls no function.
 
         """
         work = self.declaration_of(name).work
@@ -135,13 +136,13 @@ class Schedule(Sayings[Template], Declaring):
         """Return a task as it was declared.
 
         Raises:
-            DeclarationError: when there is no such task.
+            UnknownTaskError: when there is no such task.
 
         """
         declared = {name_of_task(declaration): declaration for declaration in self._registry.declarations}
         if name not in declared:
             known = f"its tasks are {', '.join(declared)}" if declared else "it has no tasks"
-            raise DeclarationError(f"schedule {self.name!r} has no task {name!r}; {known}")
+            raise UnknownTaskError(f"schedule {self.name!r} has no task {name!r}; {known}")
         return declared[name]
 
     def run(self, at: datetime | None = None) -> Summary:
@@ -175,7 +176,8 @@ class Schedule(Sayings[Template], Declaring):
 
         Raises:
             InvalidParametersError: when the parameters do not fit.
-            DeclarationError: when there is no such task here.
+            UnknownTaskError: when there is no such task.
+            DeclarationError: when it is for another environment.
             StoreError: when the store cannot be used.
 
         """

@@ -1,13 +1,11 @@
 """`timewright export`."""
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
-from timewright.cli.export import run
+from tests.unit.cli.schedule_cli import run_timewright
 from timewright.decisions.acceptance import Accepted, accept
 
 APP = """
@@ -19,36 +17,31 @@ schedule.command("ls").every(420)
 mixed = Schedule("mixed")
 mixed.call(lambda: 1).named("nameless")
 """
-IMAGE = "registry.example.com/shop:1"
+IMAGE = ("--image", "registry.example.com/shop:1")
 
 
-@pytest.fixture(autouse=True)
-def _in_the_folder_of_an_application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of an application."""
     (tmp_path / "exported_app.py").write_text(APP)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delenv("TIMEWRIGHT_APP", raising=False)
-    yield
-    sys.modules.pop("exported_app", None)
+    return tmp_path
 
 
-def test_each_task_becomes_a_manifest(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["--app", "exported_app", "--image", IMAGE, "-n", "shop"]) == 0
+def test_each_task_becomes_a_manifest(folder: Path) -> None:
+    ended = run_timewright(folder, "export", "--app", "exported_app", *IMAGE, "-n", "shop")
 
-    printed = capsys.readouterr()
-    manifests = list(yaml.safe_load_all(printed.out))
+    assert ended.returncode == 0
+    manifests = list(yaml.safe_load_all(ended.stdout))
     assert [each["metadata"]["name"] for each in manifests] == ["sync", "ls"]
     assert [each["metadata"]["namespace"] for each in manifests] == ["shop", "shop"]
     assert all(isinstance(accept(each["spec"]), Accepted) for each in manifests)
-    assert "@every counts from the last run in a cluster" in printed.err
+    assert "@every counts from the last run in a cluster" in ended.stderr
 
 
-def test_a_schedule_becomes_one_app(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TIMEWRIGHT_APP", "exported_app:mixed")
+def test_a_schedule_becomes_one_app(folder: Path) -> None:
+    ended = run_timewright(folder, "export", *IMAGE, "--as", "app", TIMEWRIGHT_APP="exported_app:mixed")
 
-    assert run(["--image", IMAGE, "--as", "app"]) == 0
-
-    (manifest,) = yaml.safe_load_all(capsys.readouterr().out)
+    (manifest,) = yaml.safe_load_all(ended.stdout)
     assert manifest["metadata"]["name"] == "mixed"
     assert manifest["spec"]["app"]["run"] == ["timewright", "schedule:run", "--app", "exported_app:mixed"]
 
@@ -61,9 +54,9 @@ def test_a_schedule_becomes_one_app(capsys: pytest.CaptureFixture[str], monkeypa
         ([], "which schedule? Name it with --app"),
     ],
 )
-def test_what_cannot_be_exported(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([*arguments, "--image", IMAGE]) == 2
+def test_what_cannot_be_exported(arguments: list[str], says: str, folder: Path) -> None:
+    ended = run_timewright(folder, "export", *arguments, *IMAGE, TIMEWRIGHT_APP="")
 
-    printed = capsys.readouterr()
-    assert says in printed.err
-    assert printed.out == ""
+    assert ended.returncode == 2
+    assert says in ended.stderr
+    assert ended.stdout == ""

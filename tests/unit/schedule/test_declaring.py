@@ -301,7 +301,7 @@ def test_an_unknown_task_is_told_with_those_that_are_known() -> None:
     schedule.call(nothing)
     schedule.command("ls")
 
-    with pytest.raises(DeclarationError, match="schedule 'shop' has no task 'x'; its tasks are nothing, ls"):
+    with pytest.raises(LookupError, match="schedule 'shop' has no task 'x'; its tasks are nothing, ls"):
         schedule.function_of("x")
     with pytest.raises(DeclarationError, match="task 'ls' of schedule 'shop' calls no function"):
         schedule.function_of("ls")

@@ -141,7 +141,10 @@ def test_only_what_was_said_is_written() -> None:
 @pytest.mark.parametrize(
     ("declare", "says"),
     [
-        (lambda task: task.when(sync), "when(sync) is asked inside of the application; export the schedule as one app"),
+        (
+            lambda task: task.when(sync),
+            "when(sync) is asked inside of the application; export the schedule as one app (--as app)",
+        ),
         (lambda task: task.before(print), "before is called inside of the application"),
         (lambda task: task.on_failure(print), "on_failure is called inside of the application"),
         (lambda task: task.then_ping("http://a"), "then_ping has no field in a manifest"),
@@ -186,8 +189,9 @@ def test_every_task_that_cannot_be_expressed_is_told() -> None:
     lines = str(caught.value).split("\n")
     assert [line.partition(": task ")[2] for line in lines] == [
         "'nameless': the function cannot be imported by its name; define it at the top of a module that the image has, "
-        "or export the schedule as one app",
-        "'set': its arguments are not what JSON can say; pass texts and numbers, or export the schedule as one app",
+        "or export the schedule as one app (--as app)",
+        "'set': its arguments are not what JSON can say; pass texts and numbers, "
+        "or export the schedule as one app (--as app)",
         "'a-b': its name becomes 'a-b', which another task has; rename one of them",
     ]
 

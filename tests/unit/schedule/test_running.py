@@ -220,6 +220,17 @@ def test_a_store_may_be_an_object(tmp_path: Path) -> None:
     assert outcomes(schedule, NINE) == {}
 
 
+ISOLATED = """
+import os
+from timewright import Schedule
+def create():
+    schedule = Schedule("shop", store="sqlite://{folder}/state.db")
+    schedule.call(lambda: print("in", os.getpid())).named("nameless").isolated()
+    return schedule
+schedule = create()
+"""
+
+
 @pytest.fixture
 def forgotten_modules() -> Iterator[None]:
     """Forget what a test imports."""
@@ -230,18 +241,15 @@ def forgotten_modules() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("forgotten_modules")
+@pytest.mark.parametrize("attribute", ["schedule", "create"])
 def test_a_function_runs_in_a_child_process_by_way_of_its_schedule(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    attribute: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(Path(timewright.__file__).parents[1]))
-    (tmp_path / "isolated_app.py").write_text(
-        "import os\nfrom timewright import Schedule\n"
-        f"schedule = Schedule('shop', store='sqlite://{tmp_path}/state.db')\n"
-        "schedule.call(lambda: print('in', os.getpid())).named('nameless').isolated()\n"
-    )
-    schedule = load_app("isolated_app")
+    (tmp_path / "isolated_app.py").write_text(ISOLATED.format(folder=tmp_path))
+    schedule = load_app(f"isolated_app:{attribute}")
 
     run = schedule.run_now("nameless")
 
