@@ -29,7 +29,8 @@ from timewright import Schedule
 
 schedule = Schedule("shop")
 schedule.command("echo hello").every_minute().named("hello")
-long = "echo $$ > began; while [ ! -e may-end ]; do sleep 0.05; done"
+# In a command `$$` stands for one `$`.
+long = "echo $$$$ > began; while [ ! -e may-end ]; do sleep 0.05; done"
 schedule.command(["sh", "-c", long]).only_by_hand().named("long")
 """
 PATIENCE_SECONDS = 30.0
@@ -141,7 +142,7 @@ def test_a_run_that_takes_too_long_is_stopped_and_recorded(tmp_path: Path, twice
         server.begin_long_run()
         server.process.send_signal(signal.SIGTERM)
         if twice:
-            time.sleep(0.3)  # signals that come at once are one signal
+            server.wait_until_closed()  # signals that come at once are one signal
             server.process.send_signal(signal.SIGTERM)
         assert server.end() == 0
     assert outcome_of_long(tmp_path) == ("Cancelled", "Terminated")
