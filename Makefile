@@ -17,6 +17,10 @@ help: ## List the targets
 setup: ## Install the tools into .venv
 	@scripts/setup
 
+.PHONY: run
+run: ## See schedule:work run examples/python/tour.py, with Python only (ARGS=schedule:list, and other commands)
+	@scripts/run $(ARGS)
+
 .PHONY: test
 test: ## Everything: lint, unit, integration, end to end (root and Go)
 	@scripts/test $(ARGS)
@@ -61,6 +65,10 @@ test-oracle: setup ## Against the cron library inside Kubernetes (Go); its seed 
 .PHONY: bench-timetable
 bench-timetable: setup ## How fast the next tick is found, beside croniter, cronsim and robfig/cron (Go)
 	@PYTHONPATH=. $(VENV)/python benchmarks/timetable.py $(ARGS)
+
+.PHONY: bench-run
+bench-run: setup ## How fast a schedule runs outside of Kubernetes, beside APScheduler and robfig/cron (Go)
+	@PYTHONPATH=operator:. $(VENV)/python benchmarks/run.py $(ARGS)
 
 .PHONY: crds
 crds: setup ## Write crds/ from the models

@@ -23,6 +23,7 @@ UV = "uv==0.13.9"
 # What each file pins. `editables` is what an editable install by hatchling needs.
 FILES: dict[str, tuple[str, ...]] = {
     "build": (),
+    "runtime": (),
     "operator": ("--extra=operator",),
     "dev": ("--extra=operator", "--group=dev"),
 }
@@ -65,8 +66,10 @@ def _resolve(uv: Path, name: str, *, upgrade: bool) -> None:
     command += ["--no-emit-index-url", "--no-emit-find-links", "--no-header", "--no-annotate"]
     command += ["--upgrade"] if upgrade else []
     command += ["--output-file", target, *FILES[name], f"--constraint={CONSTRAINTS.relative_to(PROJECT)}"]
-    sources = ["-"] if name == "build" else ["pyproject.toml"] if name == "operator" else ["pyproject.toml", "-"]
+    sources = {"build": ["-"], "dev": ["pyproject.toml", "-"]}.get(name, ["pyproject.toml"])
     # The files build on each other, so that a test runs with the versions that the image has.
+    if name == "operator":
+        command += ["--constraint=requirements/runtime.txt"]
     if name == "dev":
         command += ["--constraint=requirements/operator.txt", "--constraint=requirements/build.txt"]
     subprocess.run([*command, *sources], cwd=PROJECT, input=build, text=True, check=True)
@@ -80,7 +83,9 @@ def _declared(name: str) -> str:
     declared: list[object] = [_build_requirements(), CONSTRAINTS.read_text()]
     if name != "build":
         table = project["project"]
-        declared += [table["requires-python"], table["dependencies"], table["optional-dependencies"]["operator"]]
+        declared += [table["requires-python"], table["dependencies"]]
+    if name in ("operator", "dev"):
+        declared.append(project["project"]["optional-dependencies"]["operator"])
     if name == "dev":
         declared.append(project["dependency-groups"])
     return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:16]

@@ -15,13 +15,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from timewright.cli.exit_codes import CRONTAB_FAILED, USAGE, CommandError, usage_error
+from timewright.cli.schedule_options import APP, default_app
 
 if TYPE_CHECKING:
     from timewright.triggers.crontab.line import Call
 
 app = typer.Typer(no_args_is_help=True, help="Have cron call schedule:run every minute.")
 
-App = Annotated[str | None, typer.Option("--app", metavar="MODULE:ATTRIBUTE", help="The schedule, declared in Python.")]
+_CARRIED_OVER = ("TIMEWRIGHT_STORE", "TIMEWRIGHT_ENVIRONMENT", "XDG_STATE_HOME")
+"""Variables of the present shell that the line has too, so that `schedule:list` and cron mean the same store."""
+
+AppOption = Annotated[
+    str | None,
+    typer.Option("--app", metavar="MODULE:ATTRIBUTE", help=f"The schedule, declared in Python; else ${APP} says it."),
+]
 Files = Annotated[list[str] | None, typer.Option("--file", "-f", metavar="FILE", help="ScheduledTask manifests.")]
 Name = Annotated[
     str | None, typer.Option(help="Name of the block. Default: what --app says, or the path of the first file.")
@@ -31,7 +38,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change 
 
 @app.command("install")
 def install_command(
-    schedule: App = None,
+    schedule: AppOption = None,
     file: Files = None,
     store: Annotated[str | None, typer.Option(help="As schedule:run takes it.")] = None,
     name: Name = None,
@@ -69,9 +76,9 @@ def install_command(
         before = read()
         above = next((each.start for each in blocks(before) if each.name == block), len(before))
         tasks = _tried(call, source, before[:above])
-        if store is not None and re.search(r"://[^/@]*:[^/@]+@", store):
+        if re.search(r"://[^/@]*:[^/@]+@", store or dict(call.environment).get("TIMEWRIGHT_STORE", "")):
             sys.stderr.write(
-                "timewright: everybody on this machine can read the password in --store while it runs, by `ps`; "
+                "timewright: everybody on this machine can read the password of the store while it runs, by `ps`; "
                 "better keep it in ~/.pgpass\n"
             )
         if call.log is not None and not dry_run:
@@ -82,7 +89,7 @@ def install_command(
 
 @app.command("remove")
 def remove_command(
-    schedule: App = None,
+    schedule: AppOption = None,
     file: Files = None,
     name: Name = None,
     every: Annotated[bool, typer.Option("--all", help="Remove all of timewright's blocks.")] = False,
@@ -104,7 +111,7 @@ def remove_command(
 
 
 @app.command("show")
-def show_command(schedule: App = None, file: Files = None, name: Name = None) -> None:
+def show_command(schedule: AppOption = None, file: Files = None, name: Name = None) -> None:
     """Print timewright's lines of the crontab, each below the name of its block."""
     from timewright.triggers.crontab.block import blocks
     from timewright.triggers.crontab.program import read
@@ -120,20 +127,20 @@ def show_command(schedule: App = None, file: Files = None, name: Name = None) ->
 
 
 @app.command("check")
-def check_command(schedule: App = None, file: Files = None) -> None:
+def check_command(schedule: AppOption = None, file: Files = None) -> None:
     """Load the schedule and tell how many tasks it has. `install` does this in the environment that cron gives."""
     from timewright.schedule.errors import DeclarationError, LoadError
     from timewright.schedule.loading import load_app
 
     with _errors_told():
-        _source(schedule, file)
+        reference = _source(schedule, file)[1]
         try:
-            if schedule is not None:
-                number = len(load_app(schedule).tasks())
+            if not file:
+                number = len(load_app(reference).tasks())
             else:
                 from timewright.schedule.manifests import load_manifests
 
-                number = len(load_manifests(file or []))
+                number = len(load_manifests(file))
         except (LoadError, DeclarationError) as error:
             usage_error(str(error))
         sys.stdout.write("1 task\n" if number == 1 else f"{number} tasks\n")
@@ -141,11 +148,14 @@ def check_command(schedule: App = None, file: Files = None) -> None:
 
 def _source(schedule: str | None, files: Sequence[str] | None) -> tuple[tuple[str, ...], str]:
     """Return the options that name the tasks, and the default name of their block."""
-    if (schedule is None) == (not files):
-        usage_error("expected either --app MODULE:ATTRIBUTE or -f FILE")
-    if schedule is not None:
-        return ("--app", schedule), schedule
-    paths = [str(Path(file).absolute()) for file in files or []]
+    if schedule is not None and files:
+        usage_error("expected either --app MODULE:ATTRIBUTE or -f FILE, and not both")
+    reference = schedule or (None if files else default_app())
+    if reference is not None:
+        return ("--app", reference), reference
+    if not files:
+        usage_error("expected --app MODULE:ATTRIBUTE or -f FILE")
+    paths = [str(Path(file).absolute()) for file in files]
     return tuple(word for path in paths for word in ("-f", path)), paths[0]
 
 
@@ -175,12 +185,14 @@ def _call(
     from timewright.triggers.crontab import here
     from timewright.triggers.crontab.line import Call
 
-    variables = []
+    variables = {name: os.environ[name] for name in _CARRIED_OVER if os.environ.get(name)}
+    if store is not None:
+        variables.pop("TIMEWRIGHT_STORE", None)
     for text in environment or []:
         variable, equals, value = text.partition("=")
         if not equals:
             usage_error(f"--env {text}: expected NAME=VALUE")
-        variables.append((variable, value))
+        variables[variable] = value
     try:
         folder = here.working_directory(directory)
     except NotADirectoryError as error:
@@ -193,7 +205,7 @@ def _call(
         program=program,
         options=source if store is None else (*source, "--store", store),
         path=path or None,
-        environment=tuple(variables),
+        environment=tuple(variables.items()),
         log=None if log == "-" else str(Path(log or here.default_log(block)).absolute()),
     )
 

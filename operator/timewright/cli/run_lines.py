@@ -39,7 +39,7 @@ def duration_of(run: RunRecord) -> str:
 def run_line(name: str, run: RunRecord) -> str:
     """Say how one run ended."""
     duration = duration_of(run)
-    text = f"{name}  {timestamp(run.scheduled_at)}  {outcome_of(run)}" + (f" after {duration}" if duration else "")
+    text = f"{name} {timestamp(run.scheduled_at)} {outcome_of(run)}" + (f" after {duration}" if duration else "")
     message = first_line(run.message)
     return f"{text}: {message}" if message else text
 

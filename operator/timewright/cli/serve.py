@@ -15,6 +15,7 @@ import typer
 
 from timewright.cli.exit_codes import SERVE_FAILED, SUCCEEDED, CommandError, usage_error
 from timewright.cli.leaving import leave
+from timewright.cli.schedule_options import APP, default_app
 
 if TYPE_CHECKING:
     import socket
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from timewright.triggers.served_tasks import ServedTasks
 
-APP = "TIMEWRIGHT_APP"
 TOKEN = "TIMEWRIGHT_SERVE_TOKEN"  # noqa: S105 - the name of a variable
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
@@ -34,9 +34,7 @@ def serve_command(
         typer.Option(
             "--app",
             metavar="MODULE:ATTRIBUTE",
-            help="The schedule, declared in Python.",
-            envvar=APP,
-            show_envvar=True,
+            help=f"The schedule, declared in Python; else ${APP} says it.",
         ),
     ] = None,
     file: Annotated[
@@ -133,12 +131,13 @@ def _served(app: str | None, files: Sequence[str], store: str | None) -> ServedT
     from timewright.storage.protocol import StoreError
     from timewright.triggers.served_tasks import ServedTasks
 
-    if files and app is not None and app != os.environ.get(APP):
-        usage_error("expected either --app MODULE:ATTRIBUTE or -f FILE")
-    if not files and app is None:
+    if files and app is not None:
+        usage_error("expected either --app MODULE:ATTRIBUTE or -f FILE, and not both")
+    reference = app or default_app()
+    if not files and reference is None:
         usage_error("nothing to serve: name a schedule with --app MODULE:ATTRIBUTE, or manifests with -f FILE")
     try:
-        served = ServedTasks.of_files(files, store) if files else ServedTasks.of_app(str(app), store)
+        served = ServedTasks.of_files(files, store) if files else ServedTasks.of_app(str(reference), store)
         served.check_store()
     except (LoadError, DeclarationError, StoreError) as error:
         usage_error(str(error))

@@ -48,7 +48,7 @@ class WorkLog:
             fields = {"task": task.name, "run": run_document(run)}
             self._write(level, f"{task.name}: {run.outcome}", fields)
         else:
-            self._put(STDOUT, f"{run_line(task.name, run)}")
+            self._put(STDOUT, f"{task.name} | timewright: {run_line('tick of', run)}")
 
     def frame(self, name: str) -> Frame:
         """Return what makes a line of the log of a line that a task of that name prints."""
