@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 EVERY_MINUTE = "* * * * *"
 
+COMMAND = ("schedule:run", "--quiet")
+"""What went wrong is worth a mail or a line in a log; what ran is in the history."""
+
 LONGEST_COMMAND = 998
 """Bytes. Debian's cron takes no longer command; others take more."""
 
@@ -41,7 +44,7 @@ class Call:
 def crontab_line(call: Call) -> str:
     """Return the whole line. Raises LineError if cron would not take it."""
     output = "" if call.log is None else f" >> {quote(call.log, 'log')} 2>&1"
-    command = shell_command(call, ["schedule:run"]) + output
+    command = shell_command(call, COMMAND) + output
     length = len(command.encode(errors="surrogateescape"))
     if length > LONGEST_COMMAND:
         raise LineError(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.triggers.crontab.conftest import Machine, executable
+from tests.unit.triggers.crontab.conftest import APP, Machine, executable
 from tests.unit.triggers.crontab.crons import vixie
 from timewright.triggers.crontab.block import blocks
 from timewright.triggers.crontab.environment import cron_environment
@@ -78,18 +78,51 @@ def test_a_dry_run_shows_and_changes_nothing(machine: Machine) -> None:
     assert machine.writes == 1
 
 
-def test_the_installed_line_runs_as_cron_runs_it(machine: Machine) -> None:
-    machine.spool.write_text(f"SPOOLED={machine.spool}\n")
-    (machine.app / "shop" / "tasks.py").write_text(
-        (machine.app / "shop" / "tasks.py").read_text() + "import os, sys\nprint('loaded', os.getcwd(), sys.argv)\n"
-    )
-    assert machine.install().returncode == 0
-    command = vixie(line_of(machine).removeprefix("* * * * *").strip().replace("schedule:run", "crontab check"))
+def run_as_cron_would(machine: Machine, name: str = "shop.tasks:schedule") -> subprocess.CompletedProcess[str]:
+    command = vixie(line_of(machine, name).removeprefix("* * * * *").strip())
     environment = cron_environment(str(machine.home), "ann", "")
-    done = subprocess.run(["/bin/sh", "-c", command], env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(["/bin/sh", "-c", command], env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_installed_line_runs_what_is_due(machine: Machine) -> None:
+    tasks = machine.app / "shop" / "tasks.py"
+    tasks.write_text(APP + 'schedule.command(["sh", "-c", "pwd > ran"]).every_minute().named("writes")\n')
+    assert machine.install().returncode == 0
+    done = run_as_cron_would(machine)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert f"loaded {machine.app}" in machine.log.read_text()
-    assert "2 tasks" in machine.log.read_text()
+    assert (machine.app / "ran").read_text() == f"{machine.app}\n"
+    assert machine.log.read_text() == ""
+    assert (machine.home / ".local/state/timewright/state.db").exists()
+
+    tasks.write_text(APP.replace("echo hello", "false"))
+    assert run_as_cron_would(machine).returncode in (0, 1)  # 0 when the minute was done already
+    tasks.write_text("raise ValueError('torn')")
+    assert run_as_cron_would(machine).returncode == 2
+    assert "ValueError: torn" in machine.log.read_text()
+
+
+def test_what_tells_the_store_and_the_environment_is_carried_over(machine: Machine) -> None:
+    variables = {"XDG_STATE_HOME": str(machine.home / "st ate"), "TIMEWRIGHT_ENVIRONMENT": "production"}
+    assert machine.install(**variables).returncode == 0
+    assert f" TIMEWRIGHT_ENVIRONMENT=production XDG_STATE_HOME='{machine.home}/st ate' " in line_of(machine)
+    assert (machine.home / "st ate/timewright/shop.tasks-schedule.log").exists()
+    run_as_cron_would(machine)
+    assert (machine.home / "st ate/timewright/state.db").exists()
+
+    machine.install("--env", "TIMEWRIGHT_ENVIRONMENT=staging", TIMEWRIGHT_STORE="sqlite:x.db", **variables)
+    assert " TIMEWRIGHT_STORE=sqlite:x.db TIMEWRIGHT_ENVIRONMENT=staging " in line_of(machine)
+    machine.install("--store", "sqlite:y.db", TIMEWRIGHT_STORE="sqlite:x.db")
+    assert "x.db" not in line_of(machine)
+
+
+def test_the_app_may_come_from_the_environment(machine: Machine) -> None:
+    assert machine.timewright("crontab", "install", TIMEWRIGHT_APP="shop.tasks").returncode == 0
+    assert " schedule:run --quiet --app shop.tasks " in line_of(machine, "shop.tasks")
+    # It says nothing about which block to remove.
+    done = machine.timewright("crontab", "remove", TIMEWRIGHT_APP="something.else")
+    assert done.stdout == "shop.tasks: removed\n"
+    machine.timewright("crontab", "install", "-f", "tasks.yaml", "--name", "files", TIMEWRIGHT_APP="shop.tasks")
+    assert " -f " in line_of(machine, "files")
 
 
 def test_options_end_up_in_the_line(machine: Machine) -> None:
@@ -103,7 +136,7 @@ def test_options_end_up_in_the_line(machine: Machine) -> None:
     assert done.returncode == 0, done.stderr
     line = line_of(machine, "mine")
     assert line == (
-        f"* * * * * cd '{other}/mine' && LEVEL=50\\% {machine.programs}/timewright schedule:run "
+        f"* * * * * cd '{other}/mine' && LEVEL=50\\% {machine.programs}/timewright schedule:run --quiet "
         "--app shop.tasks:schedule --store sqlite:///x.db"
     )
 
@@ -129,7 +162,7 @@ def test_an_update_takes_the_place_of_the_old_line(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "expected either --app MODULE:ATTRIBUTE or -f FILE"),
+        ((), "expected --app MODULE:ATTRIBUTE or -f FILE"),
         (("--app", "shop.tasks:schedule", "-f", "tasks.yaml"), "expected either --app"),
         (("--app", "shop.nothing:schedule"), "there is no module 'shop.nothing'"),
         (("--app", "shop.tasks:other"), "it has shop.tasks:schedule"),

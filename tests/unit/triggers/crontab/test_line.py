@@ -76,7 +76,7 @@ def test_the_whole_line_runs(tmp_path: Path, folder: str, cron: Callable[[str], 
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     expected = [
         str(directory),
-        ["schedule:run", "--app", "shop.schedule:schedule", "--store", "sqlite:///50% off.db"],
+        ["schedule:run", "--quiet", "--app", "shop.schedule:schedule", "--store", "sqlite:///50% off.db"],
         f"{directory}:/usr/bin",
         "it's 5 o'clock, 100%",
     ]
@@ -87,7 +87,7 @@ def test_the_whole_line_runs(tmp_path: Path, folder: str, cron: Callable[[str], 
 
 def test_without_a_log_cron_gets_the_output(tmp_path: Path) -> None:
     call = Call(directory=str(tmp_path), program=("/bin/echo",), options=("hello",))
-    assert shell(crontab_line(call).removeprefix(EVERY_MINUTE)).stdout == "schedule:run hello\n"
+    assert shell(crontab_line(call).removeprefix(EVERY_MINUTE)).stdout == "schedule:run --quiet hello\n"
 
 
 def test_a_folder_that_is_gone_is_told_to_cron(tmp_path: Path) -> None:
