@@ -76,7 +76,7 @@ class Robfig:
         return float(self._send(cases, timed=True)["nanoseconds"]) / 1e9
 
     def _start(self) -> None:
-        self._process = subprocess.Popen([_built()], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen([built(SOURCE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._known = {"UTC"}
 
     def _stop(self) -> None:
@@ -111,16 +111,16 @@ def zone_data(zone: str) -> bytes:
     return importlib.resources.files("tzdata").joinpath("zoneinfo", *zone.split("/")).read_bytes()
 
 
-def _built() -> Path:
-    """Build the Go program unless this very source has been built before."""
+def built(folder: Path) -> Path:
+    """Build the Go program of a folder unless this very source has been built before."""
     digest = hashlib.sha256()
-    for source in [*sorted(SOURCE.glob("*.go")), SOURCE / "go.mod", SOURCE / "go.sum"]:
+    for source in [*sorted(folder.glob("*.go")), folder / "go.mod", folder / "go.sum"]:
         digest.update(source.read_bytes())
     binary = Path(tempfile.gettempdir(), f"timewright-oracle-{os.getuid()}", digest.hexdigest()[:16])
     if not binary.exists():
         binary.parent.mkdir(mode=0o700, exist_ok=True)
         # Several test processes may build at once: each makes its own file and the last rename wins.
         fresh = binary.with_suffix(f".{os.getpid()}")
-        subprocess.run(["go", "build", "-o", fresh, "."], cwd=SOURCE, check=True)
+        subprocess.run(["go", "build", "-o", fresh, "."], cwd=folder, check=True)
         fresh.replace(binary)
     return binary

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from timewright.decisions.task_state import OpenPhase
 from timewright.engine.planning import Plan, plan, plan_waiting
 from timewright.engine.summary import Summary
+from timewright.resources.vocabulary import ConcurrencyPolicy
 from timewright.storage.protocol import StoreError
 from timewright.storage.records import RunRecord, StoredTask
 
@@ -66,8 +66,8 @@ class Invocation:
         self._clock = clock
         self._summary = Summary(clock.at)
         self._ask_again: dict[str, int] = {}
-        self._waiting: set[str] = set()
-        """Keys of tasks with runs that wait for room."""
+        self._crowded = {task.key for task in tasks if _may_wait(task)}
+        """Keys of tasks whose runs may wait for room, of which a later invocation may have recorded some."""
         self._ended: list[RunRecord] = []
         executor.on_end = lambda task, run: self._ended.append(run)
 
@@ -95,7 +95,7 @@ class Invocation:
         """Take note of the runs that have ended, and start what has waited for that."""
         ended, self._ended = self._ended, []
         self._summary.runs += ended
-        waiting = {run.task for run in ended} & self._waiting
+        waiting = {run.task for run in ended} & self._crowded
         if waiting and not self._executor.stopping:
             await self._ledger.record_finished()
             await self._decide(waiting, self._clock.now(), plan_waiting)
@@ -124,21 +124,15 @@ class Invocation:
         ]
 
     def _carry_out(self, task: Task, planned: Plan, before: StoredTask) -> None:
-        self._note_what_follows(task, planned)
+        self._ask_again.pop(task.key, None)
+        if planned.ask_again_at is not None:
+            self._ask_again[task.key] = planned.ask_again_at
         if planned.change is not None:
             self._summary.runs += [run for run in planned.change.runs if run.outcome is not None]
             self._summary.count(planned.change.ended)
         for run in (*planned.start, *planned.resume):
             resumed = run in planned.resume
             self._executor.start(task, run, last_success_at=before.last_success_at, resumed=resumed)
-
-    def _note_what_follows(self, task: Task, planned: Plan) -> None:
-        self._ask_again.pop(task.key, None)
-        self._waiting.discard(task.key)
-        if planned.ask_again_at is not None:
-            self._ask_again[task.key] = planned.ask_again_at
-        if any(run.phase is OpenPhase.QUEUED for run in planned.after.state.open_runs):
-            self._waiting.add(task.key)
 
     def _run_unclaimed(self, tasks: Iterable[Task], now: int) -> None:
         """Run what is due now although that cannot be recorded, except where it would be without its protection."""
@@ -150,3 +144,8 @@ class Invocation:
     def _next_within_minute(self) -> int | None:
         """Return the next tick within the nominal minute: what is due later is for the next invocation."""
         return min((at for at in self._ask_again.values() if at < self._clock.at + MINUTE), default=None)
+
+
+def _may_wait(task: Task) -> bool:
+    """Tell whether runs of a task may have to wait for one another."""
+    return task.policies.concurrency is not ConcurrencyPolicy.ALLOW or task.policies.max_concurrent is not None

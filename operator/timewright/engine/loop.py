@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     from timewright.storage.records import RunRecord
 
 LEAD_SECONDS = 0.8
-"""How long before its second a tick is claimed. Less than a second, so that two seconds never mix."""
+"""How long before its second a tick is claimed, unless claiming has turned out to take longer."""
+
+LONGEST_LEAD_SECONDS = 3.0
+
+_LEAD_MARGIN = 1.6
+"""How many times as long as claiming took the last times is allowed for it the next time."""
 
 _LONGEST_SLEEP = 1.0
 """How long the loop sleeps at most: somebody may set the clock meanwhile."""
@@ -63,6 +68,8 @@ class Loop:
         self._entries: dict[str, Entry] = {}
         self._agenda = Agenda()
         self._woken = asyncio.Event()
+        self._claiming = 0.0
+        """How long it took to claim a second, in seconds; what is long ago counts less."""
         executor.on_end = self._ended
         executor.on_stop = self.wake
 
@@ -91,8 +98,8 @@ class Loop:
         """Start ticks until the executor stops."""
         while not self._executor.stopping:
             second = self._agenda.first()
-            if second is None or second - LEAD_SECONDS > time.time():
-                await self._sleep_until(None if second is None else second - LEAD_SECONDS)
+            if second is None or second - self._lead() > time.time():
+                await self._sleep_until(None if second is None else second - self._lead())
             elif second < time.time() - _LATE_SECONDS:
                 await self.decide(self._agenda.take(int(time.time())))
             else:
@@ -109,6 +116,7 @@ class Loop:
 
     async def _turn(self, second: int) -> None:
         """Claim the ticks of a second before it comes, start them in it, and decide there what could not be before."""
+        began = time.monotonic()
         gate = asyncio.Event()
         certain: list[tuple[str, Plan]] = []
         uncertain: list[str] = []
@@ -120,8 +128,9 @@ class Loop:
             else:
                 uncertain.append(key)
         uncertain += await self._carry_out(certain, gate)
+        self._claiming = max(time.monotonic() - began, 0.8 * self._claiming)
         delay = second - time.time()
-        while 0 < delay < 2 * _LONGEST_SLEEP:
+        while 0 < delay < LONGEST_LEAD_SECONDS:
             await asyncio.sleep(delay)
             delay = second - time.time()
         if self._ledger.holds() or not self._ledger.available:
@@ -131,6 +140,10 @@ class Loop:
         if uncertain:
             await asyncio.sleep(0)  # what is claimed starts first
             await self.decide(uncertain)
+
+    def _lead(self) -> float:
+        """Return how long before a second to claim it."""
+        return min(LONGEST_LEAD_SECONDS, max(LEAD_SECONDS, _LEAD_MARGIN * self._claiming))
 
     def _is_certain(self, entry: Entry) -> bool:
         """Tell whether what is decided on a task before its second will be right in that second."""

@@ -257,7 +257,9 @@ async def test_a_clock_that_jumps_neither_repeats_nor_hides_a_tick(
 ) -> None:
     notes: list[tuple[int, float]] = []
     offset = 0.0
-    monkeypatch.setattr(loop_module, "time", SimpleNamespace(time=lambda: time.time() + offset))
+    monkeypatch.setattr(
+        loop_module, "time", SimpleNamespace(time=lambda: time.time() + offset, monotonic=time.monotonic)
+    )
     async with Worker(store, task_of(noting(notes), EVERY_SECOND)):
         await until(lambda: len(notes) >= 2)
         offset = 600.0
