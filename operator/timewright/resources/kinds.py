@@ -106,7 +106,8 @@ class Application(Model):
     work: Command | None = Field(
         default=None,
         description="Command that keeps the application's schedule running, such as `[php, artisan, schedule:work]`. "
-        "Kept for modes with a long-lived process; CronJob mode does not use it.",
+        "In mode Daemon it is kept running in a Deployment of its own; without it, run starts as a Job at each tick. "
+        "Mode CronJob does not use it.",
     )
 
 

@@ -74,10 +74,11 @@ def opaque_list(description: str) -> Any:
     )
 
 
-def with_rules(*rules: tuple[str, str]) -> ConfigDict:
+def with_rules(*pairs: tuple[str, str]) -> ConfigDict:
     """Attach CEL rules (`x-kubernetes-validations`) to a model: pairs of an expression and what to tell a person."""
-    return ConfigDict(
-        json_schema_extra={
-            "x-kubernetes-validations": [{"rule": expression, "message": message} for expression, message in rules]
-        }
-    )
+    return ConfigDict(json_schema_extra={"x-kubernetes-validations": rules(*pairs)})
+
+
+def rules(*pairs: tuple[str, str]) -> list[Any]:
+    """Write CEL rules, pairs of an expression and what to tell a person, as a schema has them."""
+    return [{"rule": expression, "message": message} for expression, message in pairs]

@@ -10,6 +10,7 @@ from timewright.resources.conditions import Condition
 from timewright.resources.kinds import Application, Command, HttpRequest, Parameter, PythonCall
 from timewright.resources.model import Model, Time, Told, opaque_list, opaque_object, with_rules
 from timewright.resources.run_policies import MissedRunsSpec, RetrySpec
+from timewright.resources.task_daemon import DEFAULT_DAEMON, DaemonName
 from timewright.resources.timing import DaylightSavingPolicy, Excluded, Expression, TaskCalendar, WindowText
 from timewright.resources.vocabulary import ConcurrencyPolicy, MissedRunsPolicy, Mode, OnLost, Outcome
 
@@ -51,7 +52,14 @@ class ScheduledTaskSpec(Model):
     mode: Mode = Field(
         default=Mode.CRON_JOB,
         description="What turns ticks into runs. CronJob compiles the schedule into a native CronJob, which fires with "
-        "no help from the operator. Daemon leaves them to a process that keeps running: `timewright schedule:work`.",
+        "no help from the operator. Daemon leaves them to a process that keeps running: the TaskDaemon that daemon "
+        "names or, outside of a cluster, `timewright schedule:work`. An app with work becomes a Deployment of its own. "
+        "It can be changed at any time; no tick is lost by it, and none runs twice.",
+    )
+    daemon: DaemonName | None = Field(
+        default=None,
+        description="Name of the TaskDaemon, in the task's namespace, that starts its runs in mode Daemon. Default: "
+        "default, which the operator makes where there is none.",
     )
     schedule: str | None = Field(
         default=None,
@@ -234,6 +242,11 @@ class ScheduledTaskSpec(Model):
         """The schedules, with the default of `app` filled in."""
         return tuple(self.schedules or ()) or (self.schedule or self.APP_SCHEDULE,)
 
+    @property
+    def daemon_name(self) -> str:
+        """The name of the TaskDaemon, with the default filled in."""
+        return self.daemon or DEFAULT_DAEMON
+
 
 class ActiveRun(Told):
     """A run that has not finished."""
@@ -267,8 +280,15 @@ class CronJobStatus(Told):
     )
 
 
+class DeploymentStatus(Told):
+    """The Deployment that keeps an application's `work` command running."""
+
+    name: str = Field(description="Name of the Deployment.")
+    ready: bool = Field(default=False, description="Whether its Pod is ready.")
+
+
 class ScheduledTaskStatus(Told):
-    """What is known of the task. Written by the operator alone."""
+    """What is known of the task. Written by whoever scheduledBy names: the operator, or the daemon."""
 
     observed_generation: int | None = Field(default=None, description="The metadata.generation last looked at.")
     accepted_generation: int | None = Field(
@@ -301,3 +321,19 @@ class ScheduledTaskStatus(Told):
         description="Names of the TaskRuns, among those that still exist, which the counters include.",
     )
     cron_job: CronJobStatus | None = Field(default=None, description="The native CronJob of this task.")
+    deployment: DeploymentStatus | None = Field(
+        default=None, description="The Deployment of an app whose work command is kept running, in mode Daemon."
+    )
+    scheduled_by: Mode | None = Field(
+        default=None,
+        description="What decides the ticks now: CronJob or Daemon. It follows spec.mode, and only the one that it "
+        "names hands over to the other. Without it, a task that has a cronJob is decided by that.",
+    )
+    daemon: str | None = Field(
+        default=None, description="Name of the TaskDaemon that decides the ticks, while scheduledBy is Daemon."
+    )
+    watermark: Time | None = Field(
+        default=None,
+        description="Every tick up to this instant has been decided. Written by who decides, and where the next one "
+        "goes on from.",
+    )

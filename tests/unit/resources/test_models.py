@@ -85,7 +85,7 @@ def test_a_task_run_made_by_hand_is_manual_unless_it_says_otherwise() -> None:
 @pytest.mark.parametrize(
     ("model", "status"),
     [
-        (ScheduledTaskStatus, {"activeCount": 1, "counters": {"succeeded": 4, "postponed": 2}, "watermark": "x"}),
+        (ScheduledTaskStatus, {"activeCount": 1, "counters": {"succeeded": 4, "postponed": 2}, "mood": "x"}),
         (TaskRunStatus, {"phase": "Running", "attempts": [{"number": 1, "node": "n"}], "admittedBy": "gate"}),
         (Condition, {**condition("Ready", True, "Applied", "", now=NOON).to_manifest(), "severity": "high"}),
     ],
