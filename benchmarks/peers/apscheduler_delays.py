@@ -21,7 +21,7 @@ async def main(jobs: int, period: int, seconds: int) -> None:
         delays.append(time.time() % period)
 
     # Begin just after an instant at which all are due, so that starting up is not measured.
-    await asyncio.sleep(period - time.time() % period + 0.5)
+    await asyncio.sleep(period - time.time() % period + 1.5)
     scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": False})
     for number in range(jobs):
         scheduler.add_job(job, CronTrigger(second=f"*/{period}", timezone="UTC"), id=str(number))

@@ -51,7 +51,7 @@ async def main(count: int, period: int, seconds: int, path: str) -> None:
         schedule.call(nothing).cron(f"*/{period} * * * * *").named(f"task-{number}")
     tasks = schedule.tasks()
     # Begin just after an instant at which all are due, so that starting up is not measured.
-    await asyncio.sleep(period - time.time() % period + 0.5)
+    await asyncio.sleep(period - time.time() % period + 1.5)
 
     def stop_later(executor: Executor) -> None:
         asyncio.get_running_loop().call_later(seconds, executor.begin_to_stop)

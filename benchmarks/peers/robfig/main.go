@@ -34,7 +34,7 @@ func main() {
 	}
 	// Begin just after an instant at which all are due, so that starting up is not measured.
 	every := time.Duration(period) * time.Second
-	time.Sleep(time.Until(time.Now().Truncate(every).Add(every + every/10)))
+	time.Sleep(time.Until(time.Now().Truncate(every).Add(every + 3*time.Second/2)))
 	scheduler.Start()
 	time.Sleep(time.Duration(seconds) * time.Second)
 	<-scheduler.Stop().Done()
