@@ -37,9 +37,8 @@ class Server:
         return f"postgresql://{user}@/{database}?host={self._folder}"
 
     @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
+    def socket(self) -> Path:
+        return self._folder / ".s.PGSQL.5432"
 
     def start(self) -> None:
         options = ("listen_addresses=", "fsync=off", f"unix_socket_directories={self._folder}", "max_connections=50")

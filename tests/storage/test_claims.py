@@ -248,3 +248,16 @@ async def test_a_change_whose_answer_reaches_nobody_leaves_no_run_that_nobody_ru
                 assert not each.proven
         else:
             await store.finish(owner, [ended(NOON + number)])
+
+
+async def test_a_closed_store_serves_another_event_loop(store: Store) -> None:
+    async def use(at: int) -> int:
+        await asyncio.gather(store.renew("somebody"), store.load([TASK]), store.unattended(), store.locks())
+        await record(store, "somebody", run(at))
+        version = (await store.load([TASK]))[TASK].version
+        await store.close()
+        return version
+
+    assert await use(NOON) == 1
+    assert await asyncio.to_thread(asyncio.run, use(NOON + 60)) == 2
+    assert await use(NOON + 120) == 3

@@ -94,7 +94,7 @@ def _path(url: str, rest: str, environ: Mapping[str, str]) -> Path:
             raise StoreError(
                 f"{url!r} names no file ({VARIABLE}): write sqlite:///absolute/path or sqlite:relative/path"
             )
-        return Path(slash + path)
+        return Path(slash + path.lstrip("/"))
     if not rest:
         raise StoreError(f"{url!r} names no file ({VARIABLE}): write sqlite:///absolute/path or sqlite:relative/path")
     return _home(environ) / rest[2:] if rest.startswith("~/") else Path(rest)
@@ -115,5 +115,8 @@ def _home(environ: Mapping[str, str]) -> Path:
 
 
 def _can_be_made(path: Path) -> bool:
-    folder = next(parent for parent in path.parents if parent.exists())
-    return os.access(folder, os.W_OK | os.X_OK)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(path.parent, os.W_OK | os.X_OK)

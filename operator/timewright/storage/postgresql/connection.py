@@ -66,26 +66,40 @@ class Connection:
                     except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
                         continue
                 return await self._attempt(work, mode)
-        except TimeoutError as error:
+        except (TimeoutError, psycopg.errors.QueryCanceled) as error:
             raise errors.timed_out(self.name, self._timeout) from error
         except psycopg.Error as error:
             raise errors.failed(self.name, error, self._secret) from error
 
     async def _attempt(self, work: Callable[[AsyncConnection[Any]], Awaitable[_Result]], mode: str) -> _Result:
-        connection = await self._current()
+        connection = await self._begin(mode)
         try:
-            # If this client vanishes, the server must not keep its locks for others to wait for.
-            milliseconds = round(self._timeout * 1000)
-            await connection.execute(
-                f"BEGIN {mode}; SET LOCAL statement_timeout = {milliseconds}; "
-                f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}".encode()
-            )
             result = await work(connection)
             await connection.execute(b"COMMIT")
         except BaseException:
             await self._undo(connection)
             raise
         return result
+
+    async def _begin(self, mode: str) -> AsyncConnection[Any]:
+        # If this client vanishes, the server must not keep its locks for others to wait for.
+        milliseconds = round(self._timeout * 1000)
+        begin = (
+            f"BEGIN {mode}; SET LOCAL statement_timeout = {milliseconds}; "
+            f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}"
+        ).encode()
+        connection = await self._current()
+        try:
+            await connection.execute(begin)
+        except psycopg.OperationalError:
+            # It was lost while it was idle, and nothing has been asked yet.
+            await self._undo(connection)
+            connection = await self._current()
+            await connection.execute(begin)
+        except BaseException:
+            await self._undo(connection)
+            raise
+        return connection
 
     async def _undo(self, connection: AsyncConnection[Any]) -> None:
         try:
@@ -121,7 +135,11 @@ class Connection:
             ) from None
         password = given.get("password")
         self._secret = None if password is None else str(password)
-        defaults = {**_DEFAULTS, "connect_timeout": str(max(2, round(self._timeout)))}
+        defaults = {
+            **_DEFAULTS,
+            "connect_timeout": str(max(2, round(self._timeout))),
+            "tcp_user_timeout": str(round(self._timeout * 1000)),
+        }
         missing = {name: value for name, value in defaults.items() if name not in given}
         try:
             # Poolers hand a session from client to client, so nothing is prepared in one.
@@ -145,8 +163,13 @@ class Connection:
             await connection.execute(b"UPDATE timewright.schema_version SET version = %s", (len(MIGRATIONS),))
 
     async def _version(self, connection: AsyncConnection[Any]) -> int:
-        (table,) = await _row(connection, b"SELECT to_regclass('timewright.schema_version')")
-        if table is None:
+        # Not `to_regclass`, which may answer from a cache that knows nothing of what another process has just made.
+        (tables,) = await _row(
+            connection,
+            b"SELECT count(*) FROM pg_catalog.pg_tables "
+            b"WHERE schemaname = 'timewright' AND tablename = 'schema_version'",
+        )
+        if tables == 0:
             return 0
         (version,) = await _row(connection, b"SELECT version FROM timewright.schema_version")
         if version > len(MIGRATIONS):
@@ -159,8 +182,8 @@ class Connection:
 
 async def _make_schema(connection: AsyncConnection[Any]) -> None:
     # Even with IF NOT EXISTS it would take the right to make schemas.
-    (schema,) = await _row(connection, b"SELECT to_regnamespace('timewright')")
-    if schema is None:
+    (schemas,) = await _row(connection, b"SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = 'timewright'")
+    if schemas == 0:
         await connection.execute(b"CREATE SCHEMA timewright")
     await connection.execute(b"CREATE TABLE timewright.schema_version (version integer NOT NULL)")
     await connection.execute(b"INSERT INTO timewright.schema_version (version) VALUES (0)")

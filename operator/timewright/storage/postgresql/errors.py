@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from timewright.storage.protocol import StoreError
 
 
@@ -9,8 +11,10 @@ def shown(url: str) -> str:
     """Return a URL without its password and its parameters, however it is misspelt."""
     scheme, _, rest = url.partition("://")
     credentials, at, place = rest.rpartition("@")
-    place = place.partition("?")[0].partition("&")[0]
-    return f"{scheme}://{credentials.partition(':')[0]}{at}{place}"
+    if "?" in credentials:
+        # The last @ may be in a password that is a parameter.
+        return f"{scheme}://…"
+    return f"{scheme}://{re.split('[:/]', credentials)[0]}{at}{place.partition('?')[0]}"
 
 
 def unreachable(name: str, error: Exception, secret: str | None) -> StoreError:

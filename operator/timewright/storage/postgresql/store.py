@@ -75,17 +75,20 @@ class PostgresqlStore:
 
     async def commit(self, owner: str, changes: Sequence[Change]) -> Sequence[bool]:
         """Make the changes that are still possible."""
+        is_in_doubt = False
 
         async def work(connection: AsyncConnection[Any], owner_id: int, now: float) -> Sequence[bool]:
-            return await deciding.commit(connection, owner_id, changes, now)
+            nonlocal is_in_doubt
+            made = await deciding.commit(connection, owner_id, changes, now)
+            is_in_doubt = True
+            return made
 
         try:
             return await self._as_owner(owner, work)
-        except OwnershipLost:
-            raise
         except BaseException:
-            # It may have been made all the same, and nobody will start what it claims.
-            self._unanswered.append((owner, changes))
+            # It may be made all the same, and nobody will start what it claims.
+            if is_in_doubt:
+                self._unanswered.append((owner, changes))
             raise
 
     async def mark_started(self, owner: str, runs: Sequence[RunRecord]) -> None:

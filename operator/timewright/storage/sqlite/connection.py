@@ -43,13 +43,17 @@ class Connection:
     def close(self) -> None:
         """Close the file, if it is open."""
         connection, self._open, self._synchronous = self._open, None, ""
-        if connection is not None:
+        if connection is None:
+            return
+        if self._is_replaced():
+            _leave_open(connection)
+        else:
             connection.close()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Read, all of it as it is at one moment."""
-        with self._transaction("BEGIN") as connection:
+        with self._within("BEGIN") as connection:
             yield connection
 
     @contextmanager
@@ -59,24 +63,19 @@ class Connection:
         A durable change outlives a power cut. Another one may not, if the power goes within seconds; nothing outlives
         that came after it then.
         """
-        with self._transaction("BEGIN IMMEDIATE", "FULL" if durable else "NORMAL") as connection:
+        with self._within("BEGIN IMMEDIATE", "FULL" if durable else "NORMAL") as connection:
             yield connection
 
     @contextmanager
-    def _transaction(self, begin: str, synchronous: str = "") -> Iterator[sqlite3.Connection]:
+    def _within(self, begin: str, synchronous: str = "") -> Iterator[sqlite3.Connection]:
         with self._translated():
             connection = self._current()
             if synchronous and synchronous != self._synchronous:
                 connection.execute(f"PRAGMA synchronous = {synchronous}")
                 self._synchronous = synchronous
             self._patiently(lambda: connection.execute(begin))
-            try:
+            with _ending(connection):
                 yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -95,8 +94,8 @@ class Connection:
             self._open = None
 
     def _current(self) -> sqlite3.Connection:
-        if self._open is not None and self._file is not None and _identity(self.path) != self._file:
-            # Somebody removed or replaced the file. Who opens it now sees another one, and so must we.
+        if self._open is not None and self._is_replaced():
+            # Who opens the file now sees another one, and so must we.
             self._give_up()
         if self._open is None:
             if self.path != MEMORY:
@@ -113,9 +112,13 @@ class Connection:
             self._file = None if self.path == MEMORY else _identity(self.path)
         return self._open
 
+    def _is_replaced(self) -> bool:
+        """Tell whether somebody removed the file that is open, or put another one in its place."""
+        return self._file is not None and _identity(self.path) != self._file
+
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        self._refuse_others(connection, version)
+        with _transaction(connection, "BEGIN"):
+            version = self._version(connection)
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode not in {"wal", "memory"}:
@@ -125,34 +128,27 @@ class Connection:
             )
         if version == len(MIGRATIONS):
             return
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with _transaction(connection, "BEGIN IMMEDIATE"):
             # Another process may have been faster.
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            for step in MIGRATIONS[version:]:
+            for step in MIGRATIONS[self._version(connection) :]:
                 for statement in step:
                     connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
 
-    def _refuse_others(self, connection: sqlite3.Connection, version: int) -> None:
+    def _version(self, connection: sqlite3.Connection) -> int:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+        (things,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if things and application_id != APPLICATION_ID:
+            raise StoreError(
+                f"sqlite:{self.path} is a database of some other program. Set TIMEWRIGHT_STORE to another file"
+            )
         if version > len(MIGRATIONS):
             raise StoreError(
                 f"the store sqlite:{self.path} has version {version}, and this Timewright knows versions up to "
                 f"{len(MIGRATIONS)}. Upgrade Timewright, or set TIMEWRIGHT_STORE to another file"
             )
-        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-        if application_id == APPLICATION_ID:
-            return
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if tables:
-            raise StoreError(
-                f"sqlite:{self.path} is a database of some other program. Set TIMEWRIGHT_STORE to another file"
-            )
+        return int(version)
 
     def _patiently(self, attempt: Callable[[], _Result]) -> _Result:
         # SQLite waits by itself in most cases, but not where it suspects a deadlock, such as when two processes make
@@ -166,6 +162,32 @@ class Connection:
                     raise
             # So that two do not meet again and again.
             time.sleep(random.uniform(0.002, 0.02))  # noqa: S311 - no secret
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
+    connection.execute(begin)
+    with _ending(connection):
+        yield
+
+
+@contextmanager
+def _ending(connection: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _leave_open(connection: sqlite3.Connection) -> None:
+    # SQLite removes the journal when it closes a file, by its name, which is that of another file's journal by now. So
+    # this connection is never closed, not even when the process ends.
+    import ctypes
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
 
 def _create(path: str) -> None:

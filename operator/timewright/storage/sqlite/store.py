@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from timewright.storage.protocol import HistoryQuery, Lock, OwnershipLost, Retention
+from timewright.storage.protocol import HistoryQuery, Lock, Retention
 from timewright.storage.records import Change, Pause, RunRecord, StoredTask
 from timewright.storage.sqlite import deciding, locks, looking, owners, pruning
 from timewright.storage.sqlite.connection import MEMORY, Connection
@@ -95,15 +95,20 @@ class SqliteStore:
 
     async def commit(self, owner: str, changes: Sequence[Change]) -> Sequence[bool]:
         """Make the changes that are still possible."""
+        is_in_doubt = False
+
+        def work(connection: sqlite3.Connection, owner_id: int) -> Sequence[bool]:
+            nonlocal is_in_doubt
+            made = deciding.commit(connection, owner_id, changes, time.time())
+            is_in_doubt = True
+            return made
+
         try:
-            return await self._as_owner(
-                owner, lambda connection, owner_id: deciding.commit(connection, owner_id, changes, time.time()), True
-            )
-        except OwnershipLost:
-            raise
-        except BaseException:
-            # It may be made all the same, and nobody will start what it claims.
-            self._unanswered.append((owner, changes))
+            return await self._as_owner(owner, work, True)
+        except BaseException as error:
+            # It may be made all the same, and nobody will start what it claims. The thread cannot be cancelled.
+            if is_in_doubt or isinstance(error, asyncio.CancelledError):
+                self._unanswered.append((owner, changes))
             raise
 
     async def mark_started(self, owner: str, runs: Sequence[RunRecord]) -> None:
