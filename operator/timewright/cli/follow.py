@@ -9,7 +9,8 @@ from typing import Any, TextIO
 
 import aiohttp
 
-from timewright.cli.watching import changes, lines
+from timewright.cli.watching import changes
+from timewright.cluster.streaming import lines
 from timewright.controller.api import PODS, Api, ApiError
 from timewright.desired.environment import JOB_NAME_LABEL
 

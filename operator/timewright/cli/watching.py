@@ -7,10 +7,10 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 import aiohttp
 
+from timewright.cluster.streaming import lines
 from timewright.controller.api import Api, ApiError, Resource
 
 Manifest = dict[str, Any]
@@ -61,30 +61,6 @@ async def changes(api: Api, resource: Resource, namespace: str, selector: dict[s
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
-async def lines(api: Api, path: str, query: dict[str, str], *, silence: float | None) -> AsyncIterator[bytes]:
-    """Yield the lines of a streamed response. `silence` is for how many seconds it may be quiet.
-
-    Raises ApiError if the server refuses, and aiohttp.ClientError or TimeoutError if the connection breaks.
-    """
-    headers = {"Accept": "application/json, */*", "User-Agent": "timewright"}
-    await api.client.update_params_for_auth(headers, [], ["BearerToken"], path, "GET", None)
-    url = f"{api.client.configuration.host}{path}?{urlencode(query)}"
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=silence)
-    response = (await api.client.call_api("GET", url, headers, _request_timeout=timeout)).response
-    try:
-        if response.status != 200:
-            raise _refusal(response.status, await response.read())
-        rest = b""
-        async for chunk in response.content.iter_any():
-            *whole, rest = (rest + chunk).split(b"\n")
-            for line in whole:
-                yield line
-        if rest:
-            yield rest
-    finally:
-        response.close()
-
-
 def _differences(known: dict[str, Manifest], items: list[Manifest]) -> list[Change]:
     """Return what has changed between what is known, by UID, and a fresh list."""
     present = {each["metadata"]["uid"]: each for each in items}
@@ -114,11 +90,3 @@ async def _get(api: Api, path: str, query: dict[str, str]) -> Manifest:
     content = b"\n".join([line async for line in lines(api, path, query, silence=30)])
     parsed: Manifest = json.loads(content)
     return parsed
-
-
-def _refusal(status: int, content: bytes) -> ApiError:
-    try:
-        told = json.loads(content)
-        return ApiError(status, str(told.get("reason", "")), str(told.get("message", "")))
-    except (ValueError, AttributeError):
-        return ApiError(status, "", content[:1000].decode(errors="replace"))

@@ -1,0 +1,43 @@
+"""Responses that come line by line for as long as the server likes: watches and logs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from urllib.parse import urlencode
+
+import aiohttp
+
+from timewright.cluster.api import Api, ApiError
+
+
+async def lines(api: Api, path: str, query: dict[str, str], *, silence: float | None) -> AsyncIterator[bytes]:
+    """Yield the lines of a streamed response. `silence` is for how many seconds it may be quiet.
+
+    Raises ApiError if the server refuses, and aiohttp.ClientError or TimeoutError if the connection breaks.
+    """
+    headers = {"Accept": "application/json, */*", "User-Agent": "timewright"}
+    await api.client.update_params_for_auth(headers, [], ["BearerToken"], path, "GET", None)
+    url = f"{api.client.configuration.host}{path}?{urlencode(query)}"
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=silence)
+    response = (await api.client.call_api("GET", url, headers, _request_timeout=timeout)).response
+    try:
+        if response.status != 200:
+            raise _refusal(response.status, await response.read())
+        rest = b""
+        async for chunk in response.content.iter_any():
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                yield line
+        if rest:
+            yield rest
+    finally:
+        response.close()
+
+
+def _refusal(status: int, content: bytes) -> ApiError:
+    try:
+        told = json.loads(content)
+        return ApiError(status, str(told.get("reason", "")), str(told.get("message", "")))
+    except (ValueError, AttributeError):
+        return ApiError(status, "", content[:1000].decode(errors="replace"))
