@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from timewright.engine.by_hand import Request
+from timewright.runner.live_output import LIVE
 from timewright.schedule.errors import LoadError
 from timewright.triggers.event import parse_event
 from timewright.triggers.run_to_end import run_to_end
@@ -26,6 +27,8 @@ APP = "TIMEWRIGHT_APP"
 RAISES = "TIMEWRIGHT_LAMBDA_RAISES"
 MARGIN_SECONDS = 5.0
 """How long before Lambda would end it an invocation is over: what is left to record and to answer takes some time."""
+
+_FLUSH_SECONDS = 1.0
 
 Handler = Callable[[Any, Any], dict[str, Any]]
 
@@ -57,9 +60,13 @@ def make_handler(
     def handler(event: Any, context: Any) -> dict[str, Any]:
         called = parse_event(event)
         seconds = _seconds_left(context, margin_seconds)
-        if called.run_now is not None:
-            return run_to_end(_run_now(tasks, called, called.run_now, context, seconds, raise_on_failure))
-        return run_to_end(_run_due(tasks, called, seconds, raise_on_failure))
+        try:
+            if called.run_now is not None:
+                return run_to_end(_run_now(tasks, called, called.run_now, context, seconds, raise_on_failure))
+            return run_to_end(_run_due(tasks, called, seconds, raise_on_failure))
+        finally:
+            # Between two events Lambda stops the whole process, and the thread that writes what tasks print with it.
+            LIVE.flush(_FLUSH_SECONDS)
 
     return handler
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("timewright")
 
+_LAST_START_SECONDS = 1.0
+"""How long before a deadline nothing is started any more: it could not end."""
+
 EARLY_SECONDS = 60
 """How far ahead of this machine's clock a nominal time may be: other machines' clocks differ."""
 
@@ -155,7 +158,7 @@ class ServedTasks:
             self._executors.add(executor)
             if deadline_seconds is not None:
                 # Ticks later in the minute are for another call.
-                asyncio.get_running_loop().call_later(max(0.0, deadline_seconds), executor.begin_to_stop)
+                asyncio.get_running_loop().call_later(deadline_seconds - _LAST_START_SECONDS, executor.begin_to_stop)
 
         async with self._turn():
             store = open_store(self._store)

@@ -1,5 +1,6 @@
 """A schedule whose tasks write down that they ran, and a store that outlives a call."""
 
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,6 +44,15 @@ def minute() -> Iterator[datetime]:
     """A minute that is past, at which `report` is not due."""
     now = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=2)
     return now - timedelta(minutes=1) if (now.hour, now.minute) == (3, 0) else now
+
+
+@pytest.fixture
+def forgetting_shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let a test import a module `shop` of its own from the present folder."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    sys.modules.pop("shop", None)
+    yield
+    sys.modules.pop("shop", None)
 
 
 def rfc3339(instant: datetime) -> str:

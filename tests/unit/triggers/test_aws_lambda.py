@@ -178,7 +178,7 @@ def test_a_store_that_cannot_be_used_is_an_error_and_what_needs_it_does_not_run(
 
 
 APP = """
-print("loading")
+print("loading", flush=True)
 from timewright import Schedule
 schedule = Schedule("shop")
 schedule.command("echo hello").every_minute().named("hello")
@@ -188,11 +188,13 @@ schedule.command("echo hello").every_minute().named("hello")
 RUNTIME = """
 import importlib
 module = importlib.import_module("timewright.triggers.aws_lambda")
-print("imported")
+print("imported", flush=True)
 handler = getattr(module, "handler")
-print("found")
+print("found", flush=True)
 for _ in range(2):
-    print("runs:", len(handler({"time": "2026-03-08T04:00:00Z"}, None)["runs"]))
+    told = handler({"time": "2026-03-08T04:00:00Z"}, None)
+    # Here Lambda stops the process until the next event: what tasks print has to be written by now.
+    print("runs:", len(told["runs"]), flush=True)
 """
 
 
@@ -210,8 +212,8 @@ def in_lambda(folder: Path, store: str, **environment: str) -> subprocess.Comple
 
 def test_the_ready_made_handler(tmp_path: Path, store: str) -> None:
     done = in_lambda(tmp_path, store, TIMEWRIGHT_APP="shop:schedule")
-    lines = [line for line in done.stdout.splitlines() if not line.startswith("hello")]
-    assert lines == ["imported", "loading", "found", "runs: 1", "runs: 0"], done.stderr
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("hello | timewright:")]
+    assert lines == ["imported", "loading", "found", "hello | hello", "runs: 1", "runs: 0"], done.stderr
 
 
 @pytest.mark.parametrize(

@@ -208,15 +208,13 @@ def test_without_authentication_on_loopback(tmp_path: Path) -> None:
         (("--app", "shop:schedule", "--unix-socket", "/proc/none/socket"), 3, "--unix-socket /proc/none/socket"),
     ],
 )
+@pytest.mark.usefixtures("forgetting_shop")
 def test_what_cannot_be_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], code: int, words: str
 ) -> None:
     (tmp_path / "shop.py").write_text(APP)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "shop", raising=False)
     done = CliRunner().invoke(app, ["serve", *arguments], catch_exceptions=False)
-    monkeypatch.delitem(sys.modules, "shop", raising=False)
     assert done.exit_code == code, done.stderr
     assert re.search(words, done.stderr)
 
