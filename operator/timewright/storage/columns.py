@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from timewright.decisions.task_state import OpenPhase, OpenRun, TaskState
@@ -156,38 +155,46 @@ def _json(value: Any) -> str | None:
     return json.dumps(value) if value else None
 
 
-@dataclass(slots=True)
-class Tally:
-    """What is to be added to the counters of one task, and what happened last."""
+COUNTED = (*COUNTERS.values(), "last_success_at", "last_outcome", "last_finished_at")
+"""The columns of a task that ends of runs change: what is added to the counters, and what was the last."""
 
-    counts: dict[Outcome, int] = field(default_factory=dict)
+_ONE = {outcome: tuple(int(each is outcome) for each in COUNTERS) for outcome in Outcome}
+
+
+def counted(run: RunRecord, now: float) -> tuple[Any, ...]:
+    """Return what changes in COUNTED by a run that has just got its outcome. One without `finished_at` ended `now`."""
+    outcome = run.outcome
+    if outcome is None:
+        raise ValueError(f"run {run.run_id} has no outcome to be counted")
+    if not _had_started(run):
+        return (*_ONE[outcome], None, None, None)
+    finished_at = int(now if run.finished_at is None else run.finished_at)
+    return (
+        *_ONE[outcome],
+        finished_at if outcome is Outcome.SUCCEEDED else None,
+        outcome._value_,
+        finished_at,
+    )
+
+
+def counted_without_records(counts: Mapping[Outcome, int]) -> tuple[Any, ...]:
+    """Return what changes in COUNTED by ends that have no records."""
+    return (*(counts.get(outcome, 0) for outcome in COUNTERS), None, None, None)
+
+
+def counted_together(changes: Iterable[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """Return the sum of changes in COUNTED; of two runs that ended in the same second the later one is the last."""
+    sums = [0] * len(COUNTERS)
     last_success_at: int | None = None
-    last_outcome: Outcome | None = None
+    last_outcome: str | None = None
     last_finished_at: int | None = None
-
-    def add(self, run: RunRecord, now: float) -> None:
-        """Count a run that has just got its outcome. One without `finished_at` ended `now`."""
-        outcome = run.outcome
-        if outcome is None:
-            return
-        self.counts[outcome] = self.counts.get(outcome, 0) + 1
-        if not _had_started(run):
-            return
-        finished_at = int(now if run.finished_at is None else run.finished_at)
-        if outcome is Outcome.SUCCEEDED:
-            self.last_success_at = max(finished_at, self.last_success_at or finished_at)
-        if self.last_finished_at is None or finished_at >= self.last_finished_at:
-            self.last_finished_at, self.last_outcome = finished_at, outcome
-
-    def add_counts(self, counts: Mapping[Outcome, int]) -> None:
-        """Count what has no records."""
-        for outcome, number in counts.items():
-            self.counts[outcome] = self.counts.get(outcome, 0) + number
-
-    def values(self) -> tuple[Any, ...]:
-        """Return what to add to each of COUNTERS, then the three others."""
-        counted = [self.counts.get(outcome, 0) for outcome in COUNTERS]
-        return (*counted, self.last_success_at, self.last_outcome and self.last_outcome._value_, self.last_finished_at)
+    for *counts, success_at, outcome, finished_at in changes:
+        sums = [total + count for total, count in zip(sums, counts, strict=True)]
+        if success_at is not None and (last_success_at is None or success_at > last_success_at):
+            last_success_at = success_at
+        if finished_at is not None and (last_finished_at is None or finished_at >= last_finished_at):
+            last_outcome, last_finished_at = outcome, finished_at
+    return (*sums, last_success_at, last_outcome, last_finished_at)
 
 
 # Of these outcomes no run has one that never started. A cancelled one may have.

@@ -11,7 +11,6 @@ from tests.storage.making import change, ended, run
 from timewright.resources.vocabulary import Outcome
 from timewright.storage import columns
 from timewright.storage.admission import admit
-from timewright.storage.columns import Tally
 from timewright.storage.postgresql.errors import shown
 from timewright.storage.records import RunRecord
 
@@ -62,14 +61,20 @@ def test_a_run_survives_its_columns() -> None:
     assert len(columns.result_values(whole)) == len(columns.RESULT)
 
 
-def test_a_tally_adds_up() -> None:
-    tally = Tally()
-    tally.add(ended(100), now=0)
-    tally.add(ended(50, outcome=Outcome.FAILED), now=0)
-    tally.add(ended(70), now=0)
-    tally.add_counts({Outcome.MISSED: 4, Outcome.FAILED: 1})
-    assert tally.counts == {Outcome.SUCCEEDED: 2, Outcome.FAILED: 2, Outcome.MISSED: 4}
-    assert (tally.last_success_at, tally.last_outcome, tally.last_finished_at) == (101, Outcome.SUCCEEDED, 101)
+def test_what_is_counted_adds_up() -> None:
+    runs = [ended(100), ended(50, outcome=Outcome.FAILED), ended(70)]
+    without_records = columns.counted_without_records({Outcome.MISSED: 4, Outcome.FAILED: 1})
+    together = columns.counted_together([*(columns.counted(each, 0) for each in runs), without_records])
+    assert {name: value for name, value in zip(columns.COUNTED, together, strict=True) if value} == {
+        "succeeded": 2,
+        "failed": 2,
+        "missed": 4,
+        "last_success_at": 101,
+        "last_outcome": "Succeeded",
+        "last_finished_at": 101,
+    }
+    with pytest.raises(ValueError, match="has no outcome"):
+        columns.counted(run(), 0)
 
 
 _SECRET = "hunter2"

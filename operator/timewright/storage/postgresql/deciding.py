@@ -17,7 +17,7 @@ from psycopg import AsyncConnection
 from timewright.decisions.task_state import OpenPhase
 from timewright.storage import columns
 from timewright.storage.admission import admit, keyed_runs
-from timewright.storage.columns import COUNTERS, RESULT, RUN, Tally
+from timewright.storage.columns import COUNTED, COUNTERS, RESULT, RUN
 from timewright.storage.records import Change, Pause, RunRecord
 
 _TYPES = {
@@ -32,7 +32,6 @@ _TYPES = {
     **dict.fromkeys(COUNTERS.values(), "bigint"),
 }
 _PART = 1000
-_LAST = ("last_success_at", "last_outcome", "last_finished_at")
 
 
 def _typed(names: Iterable[str]) -> str:
@@ -107,7 +106,7 @@ _COUNT = f"""
         last_outcome = CASE WHEN given.last_finished_at >= coalesce(tasks.last_finished_at, given.last_finished_at)
             THEN given.last_outcome ELSE tasks.last_outcome END,
         last_finished_at = greatest(tasks.last_finished_at, given.last_finished_at)
-    FROM json_to_recordset(%s::json) AS given (key text, {_typed((*COUNTERS.values(), *_LAST))})
+    FROM json_to_recordset(%s::json) AS given (key text, {_typed(COUNTED)})
     WHERE tasks.key = given.key
 """.encode()  # noqa: S608
 _ONE_OPEN_RUN = """
@@ -183,16 +182,14 @@ async def _put_open(connection: Connection, owner_id: int, ids: Mapping[str, int
 
 
 async def _put_finished(connection: Connection, ids: Mapping[str, int], changes: Sequence[Change], now: float) -> None:
-    tallies: dict[str, Tally] = {}
-    for change in changes:
-        if change.ended:
-            tallies.setdefault(change.task, Tally()).add_counts(change.ended)
+    counted: list[tuple[str, tuple[Any, ...]]] = [
+        (change.task, columns.counted_without_records(change.ended)) for change in changes if change.ended
+    ]
     ended = {(ids[run.task], run.run_id): run for change in changes for run in change.runs if run.outcome is not None}
     given = (_run_values(run, task_id, None) for (task_id, _), run in ended.items())
-    for task_id, run_id in await _execute(connection, _PUT_FINISHED, given):
-        run = ended[task_id, run_id]
-        tallies.setdefault(run.task, Tally()).add(run, now)
-    await _count(connection, tallies)
+    put = set(await _execute(connection, _PUT_FINISHED, given))
+    counted += [(run.task, columns.counted(run, now)) for identity, run in ended.items() if identity in put]
+    await _count(connection, counted)
 
 
 def _run_values(run: RunRecord, task_id: int, owner_id: int | None) -> dict[str, Any]:
@@ -217,10 +214,7 @@ async def finish(connection: Connection, owner_id: int, runs: Sequence[RunRecord
         first.setdefault((run.task, run.run_id), run)
     given = (_result_values(run) for run in first.values())
     recorded = set(await _execute(connection, _FINISH, given, owner_id))
-    tallies: dict[str, Tally] = {}
-    for task, run_id in recorded:
-        tallies.setdefault(task, Tally()).add(first[task, run_id], now)
-    await _count(connection, tallies)
+    await _count(connection, [(run.task, columns.counted(run, now)) for key, run in first.items() if key in recorded])
     return [(run.task, run.run_id) in recorded and first[run.task, run.run_id] is run for run in runs]
 
 
@@ -231,11 +225,14 @@ def _result_values(run: RunRecord) -> dict[str, Any]:
     return values
 
 
-async def _count(connection: Connection, tallies: Mapping[str, Tally]) -> None:
-    names = ("key", *COUNTERS.values(), *_LAST)
-    await _execute(
-        connection, _COUNT, (dict(zip(names, (key, *tally.values()), strict=True)) for key, tally in tallies.items())
-    )
+async def _count(connection: Connection, counted: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+    # One row for each task: of several the server would take one.
+    by_task: dict[str, list[tuple[Any, ...]]] = {}
+    for task, change in counted:
+        by_task.setdefault(task, []).append(change)
+    names = ("key", *COUNTED)
+    given = (dict(zip(names, (task, *columns.counted_together(each)), strict=True)) for task, each in by_task.items())
+    await _execute(connection, _COUNT, given)
 
 
 async def disown(connection: Connection, owner_id: int, changes: Sequence[Change]) -> None:

@@ -21,6 +21,8 @@ MEMORY = ":memory:"
 _Result = TypeVar("_Result")
 # Ten thousand tasks and their latest runs. Memory is taken as pages are read, and SQLite's default is a tenth of it.
 _CACHE_KIB = 20_000
+# Sixteen MiB, so that pages which change with each batch are not copied into the file each time.
+_JOURNAL_PAGES = 4_000
 _creating = threading.Lock()
 
 
@@ -120,6 +122,7 @@ class Connection:
         with _transaction(connection, "BEGIN"):
             version = self._version(connection)
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_JOURNAL_PAGES}")
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode not in {"wal", "memory"}:
             raise StoreError(

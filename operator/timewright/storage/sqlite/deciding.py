@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from timewright.decisions.task_state import OpenPhase
 from timewright.storage import columns
 from timewright.storage.admission import admit, keyed_runs
-from timewright.storage.columns import COUNTERS, RESULT, RUN, Tally
+from timewright.storage.columns import COUNTERS, RESULT, RUN
 from timewright.storage.records import Change, Pause, RunRecord
 
 _KNOWN = "SELECT tasks.key, tasks.id, version FROM json_each(?) AS wanted JOIN tasks ON tasks.key = wanted.value"
@@ -42,6 +42,12 @@ _DISOWN = f"""
 _START = f"UPDATE runs SET phase = ?, started_at = ? WHERE {_ITS_OPEN_RUN} AND owner_id = ?"  # noqa: S608
 _FINISH = f"""
     UPDATE runs SET phase = NULL, {", ".join(f"{column} = ?" for column in RESULT)}
+    WHERE {_ITS_OPEN_RUN} AND owner_id = ?
+"""  # noqa: S608
+# As with claims: nearly all runs end without these two.
+_FINISH_PLAINLY = f"""
+    UPDATE runs SET phase = NULL, {", ".join(f"{column} = ?" for column in RESULT[:-2])},
+        {", ".join(f"{column} = NULL" for column in RESULT[-2:])}
     WHERE {_ITS_OPEN_RUN} AND owner_id = ?
 """  # noqa: S608
 _COUNT = f"""
@@ -107,16 +113,16 @@ def _is_plain_claim(run: RunRecord) -> bool:
 def _put_finished(
     connection: sqlite3.Connection, ids: Mapping[str, int], changes: Sequence[Change], now: float
 ) -> None:
-    tallies: dict[str, Tally] = {}
+    counted = []
     for change in changes:
         if change.ended:
-            tallies.setdefault(change.task, Tally()).add_counts(change.ended)
+            counted.append((*columns.counted_without_records(change.ended), change.task))
         for run in change.runs:
             if run.outcome is not None:
                 values = (ids[run.task], None, *columns.run_values(run))
                 if connection.execute(_PUT_RUN, values).rowcount:
-                    tallies.setdefault(run.task, Tally()).add(run, now)
-    _count(connection, tallies)
+                    counted.append((*columns.counted(run, now), run.task))
+    connection.executemany(_COUNT, counted)
 
 
 def mark_started(connection: sqlite3.Connection, owner_id: int, runs: Sequence[RunRecord]) -> None:
@@ -128,20 +134,19 @@ def mark_started(connection: sqlite3.Connection, owner_id: int, runs: Sequence[R
 
 def finish(connection: sqlite3.Connection, owner_id: int, runs: Sequence[RunRecord], now: float) -> list[bool]:
     """Record how runs of the owner ended; tell for which that was possible."""
-    tallies: dict[str, Tally] = {}
+    counted = []
     recorded = []
     for run in runs:
-        values = (*columns.result_values(run), run.task, run.run_id, owner_id)
-        is_recorded = connection.execute(_FINISH, values).rowcount == 1
-        recorded.append(is_recorded)
-        if is_recorded:
-            tallies.setdefault(run.task, Tally()).add(run, now)
-    _count(connection, tallies)
+        *values, attempts, peak_memory_bytes = columns.result_values(run)
+        if attempts is None and peak_memory_bytes is None:
+            done = connection.execute(_FINISH_PLAINLY, (*values, run.task, run.run_id, owner_id))
+        else:
+            done = connection.execute(_FINISH, (*values, attempts, peak_memory_bytes, run.task, run.run_id, owner_id))
+        recorded.append(done.rowcount == 1)
+        if done.rowcount == 1:
+            counted.append((*columns.counted(run, now), run.task))
+    connection.executemany(_COUNT, counted)
     return recorded
-
-
-def _count(connection: sqlite3.Connection, tallies: dict[str, Tally]) -> None:
-    connection.executemany(_COUNT, [(*tally.values(), task) for task, tally in tallies.items()])
 
 
 def disown(connection: sqlite3.Connection, owner: str, changes: Sequence[Change]) -> None:
