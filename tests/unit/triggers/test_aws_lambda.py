@@ -216,6 +216,14 @@ def test_the_ready_made_handler(tmp_path: Path, store: str) -> None:
     assert lines == ["imported", "loading", "found", "hello | hello", "runs: 1", "runs: 0"], done.stderr
 
 
+def test_a_cold_start_imports_no_more_than_it_needs() -> None:
+    heavy = ("pydantic", "yaml", "httpx", "typer", "rich", "starlette", "uvicorn", "azure", "kubernetes", "argparse")
+    code = f"import sys, timewright.triggers.aws_lambda; print([name for name in {heavy} if name in sys.modules])"
+    environment = {"PYTHONPATH": str(SOURCE)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 @pytest.mark.parametrize(
     ("environment", "words"),
     [

@@ -4,6 +4,7 @@ import configparser
 import importlib.util
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -30,7 +31,8 @@ from tests.unit.triggers.http.test_serve import listening_at
 from timewright.triggers.crontab.block import blocks
 from timewright.triggers.crontab.environment import cron_environment
 
-DOORS = Path(__file__).parents[3] / "examples" / "doors"
+ROOT = Path(__file__).parents[3]
+DOORS = ROOT / "examples" / "doors"
 TOKEN = "a-token-of-this-test-1234"
 
 # A folder for programs on PATH, with `timewright` as it would be installed.
@@ -238,3 +240,19 @@ def test_knative(environment: dict[str, str]) -> None:
         response = client.post(source["spec"]["sink"]["uri"], headers=headers, content=b"")
     assert response.status_code == 200, response.text
     assert response.json()["outcomes"] == {"Succeeded": 1}
+
+
+def code_blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / "docs" / "how-to" / page).read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def test_the_pages_show_the_examples() -> None:
+    (cron_job,) = code_blocks("kubernetes-cronjob.md", "yaml")
+    assert yaml.safe_load(cron_job) == yaml.safe_load((DOORS / "kubernetes" / "cronjob.yaml").read_text())
+    service, timer, _ = code_blocks("systemd.md", "ini")
+    for shown, name in ((service, "shop-schedule.service"), (timer, "shop-schedule.timer")):
+        text = (DOORS / "systemd" / name).read_text()
+        assert shown == "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
+    (function_app,) = code_blocks("azure-functions.md", "python")
+    assert (DOORS / "azure-functions" / "function_app.py").read_text().endswith(function_app)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 TOKEN = "TIMEWRIGHT_SERVE_TOKEN"  # noqa: S105 - the name of a variable
 BODY_LIMIT = 64 * 1024
 RETRY_SECONDS = "10"
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]*)?")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Result = TypeVar("Result")
@@ -100,8 +103,8 @@ class _Guard:
 
     def __call__(self, endpoint: Endpoint) -> Endpoint:
         async def guarded(request: Request) -> Response:
-            if self._hosts and (request.url.hostname or "").lower() not in self._hosts:
-                raise Problem(421, f"this server does not answer for {request.url.hostname!r}")
+            if self._hosts and _host(request) not in self._hosts:
+                raise Problem(421, f"this server does not answer for {request.headers.get('host', '')!r}")
             if self._tokens is None:
                 self._refuse_web_pages(request)
             elif not is_authorized(
@@ -117,6 +120,13 @@ class _Guard:
         """Refuse what a browser sends for a web page, which could be anybody's."""
         if "origin" in request.headers or request.headers.get("sec-fetch-site", "none") != "none":
             raise Problem(403, "web pages may not call this server, since it asks nobody for a token")
+
+
+def _host(request: Request) -> str | None:
+    """Return the name or address that a request is addressed to."""
+    # Not request.url: where the header is none, that has the address of the server.
+    found = _HOST.fullmatch(request.headers.get("host", ""))
+    return found[1].strip("[]").lower() if found else None
 
 
 class _Endpoints:

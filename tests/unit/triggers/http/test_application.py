@@ -264,14 +264,16 @@ async def test_the_token_in_a_header_of_its_own(clients: Clients) -> None:
 
 
 async def test_without_authentication_web_pages_may_not_call(clients: Clients) -> None:
-    async with clients(headers={}, authenticate=False, hosts=["localhost", "shop.local"]) as client:
+    async with clients(headers={}, authenticate=False, hosts=["localhost", "::1", "shop.local"]) as client:
         assert (await client.get("/tasks")).status_code == 200
         assert (await client.get("/tasks", headers={"Host": "SHOP.local:8000"})).status_code == 200
+        assert (await client.get("/tasks", headers={"Host": "[::1]:8000"})).status_code == 200
         assert (await client.get("/tasks", headers={"Sec-Fetch-Site": "none"})).status_code == 200
         for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
             assert_problem(await client.post("/run", headers=headers), 403, "web pages")
         # A name that somebody else lets point here.
-        assert_problem(await client.get("/tasks", headers={"Host": "evil.example"}), 421, "evil.example")
+        for host in ("evil.example", "localhost.evil.example", "[", "", "localhost@evil.example"):
+            assert_problem(await client.get("/tasks", headers={"Host": host}), 421, "does not answer for")
 
 
 def test_an_application_without_a_token_is_refused(schedule: Schedule, monkeypatch: pytest.MonkeyPatch) -> None:
