@@ -17,6 +17,12 @@ RUN_ANNOTATION = f"{GROUP}/run"
 SCHEDULED_AT_ANNOTATION = f"{GROUP}/scheduled-at"
 """On a Pod: the nominal time of its run, RFC 3339 in UTC."""
 
+DAEMON_LABEL = f"{GROUP}/daemon"
+"""On what a TaskDaemon is made of; and on every Job and TaskRun that a daemon makes: the daemon that settles them."""
+
+HANDED_OVER_ANNOTATION = f"{GROUP}/handed-over"
+"""On a CronJob that is suspended because something else is to decide the ticks of its task, whatever the task says."""
+
 APPLIED_ANNOTATION = f"{GROUP}/applied"
 """On a CronJob: the digest of the manifest last applied, which tells whether applying again would change it."""
 
@@ -54,6 +60,31 @@ def manual_job_name(run_name: str, run_uid: str) -> str:
     """
     digest = hashlib.sha256(run_uid.encode()).hexdigest()[:8]
     return f"{run_name[: LABEL_VALUE_LIMIT - 9].rstrip('-.')}-{digest}"
+
+
+def application_name(task_name: str) -> str:
+    """Return the name of the Deployment that keeps an application's `work` command running."""
+    return shortened(f"{task_name}-work", LABEL_VALUE_LIMIT)
+
+
+def daemon_object_name(daemon_name: str) -> str:
+    """Return the name of all that a TaskDaemon is made of: its Deployment, ServiceAccount, Role, and Lease."""
+    return f"timewright-daemon-{daemon_name}"
+
+
+def daemon_labels(daemon_name: str) -> dict[str, str]:
+    """Return the labels that every object of a TaskDaemon carries. They select its Pods."""
+    return {
+        MANAGED_BY_LABEL: "timewright",
+        "app.kubernetes.io/name": "timewright",
+        "app.kubernetes.io/component": "daemon",
+        DAEMON_LABEL: daemon_name,
+    }
+
+
+def owned_by_daemon(name: str, uid: str) -> dict[str, Any]:
+    """Return the ownerReference that makes a TaskDaemon the controller of an object."""
+    return {**owned_by_task(name, uid), "kind": "TaskDaemon"}
 
 
 def labels(task_name: str) -> dict[str, str]:

@@ -18,8 +18,8 @@ CONTAINER = "task"
 
 _RUNNER = ["timewright", "schedule:run"]
 
-_RESTRICTED_POD = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-_RESTRICTED_CONTAINER = {
+RESTRICTED_POD = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+RESTRICTED_CONTAINER = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
@@ -47,9 +47,9 @@ def generated_pod_template(namespace: str, name: str, spec: ScheduledTaskSpec, r
     else:
         container["image"] = runner.image
         container["imagePullPolicy"] = runner.pull_policy
-        container["securityContext"] = _RESTRICTED_CONTAINER
+        container["securityContext"] = RESTRICTED_CONTAINER
         container["volumeMounts"] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - a path in the Pod
-        pod["securityContext"] = _RESTRICTED_POD
+        pod["securityContext"] = RESTRICTED_POD
         pod["volumes"] = [{"name": "tmp", "emptyDir": {}}]
 
     direct = _direct_command(spec)

@@ -1,0 +1,34 @@
+"""How a TaskDaemon's settings reach its process: the names of environment variables.
+
+The builder of its Pods writes them and the process reads them, so both take them from here.
+"""
+
+from __future__ import annotations
+
+NAMESPACE = "TIMEWRIGHT_NAMESPACE"
+"""The namespace whose tasks it starts: that of the Pod."""
+
+POD_NAME = "POD_NAME"
+"""What the replica is called in the Lease."""
+
+DAEMON = "TIMEWRIGHT_DAEMON"
+"""The name of the TaskDaemon."""
+
+LEASE_DURATION_SECONDS = "TIMEWRIGHT_LEASE_DURATION_SECONDS"
+TERMINATION_GRACE_PERIOD_SECONDS = "TIMEWRIGHT_TERMINATION_GRACE_PERIOD_SECONDS"
+MAX_CONCURRENT_RUNS = "TIMEWRIGHT_MAX_CONCURRENT_RUNS"
+API_WRITES_PER_MINUTE = "TIMEWRIGHT_API_WRITES_PER_MINUTE"
+"""The fields of `TaskDaemonSpec` of the same names, in decimal; absent where the field is."""
+
+STORE = "TIMEWRIGHT_STORE"
+"""The connection string of the PostgreSQL store, where there is one."""
+
+RUNNER_IMAGE = "TIMEWRIGHT_RUNNER_IMAGE"
+RUNNER_IMAGE_PULL_POLICY = "TIMEWRIGHT_RUNNER_IMAGE_PULL_POLICY"
+"""The image of Jobs for tasks that name none, and how nodes pull it."""
+
+PROBES_PORT = 8080
+"""`/healthz` and `/readyz`."""
+
+METRICS_PORT = 9090
+"""`/metrics`."""
