@@ -177,6 +177,18 @@ def test_a_store_that_cannot_be_used_is_an_error_and_what_needs_it_does_not_run(
     assert ran == []
 
 
+def test_without_a_store_that_containers_share_what_needs_one_is_refused(
+    schedule: Schedule, ran: list[str], minute: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TIMEWRIGHT_STORE")
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "schedule")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    schedule.call(lambda: ran.append("alone")).every_minute().without_overlapping().named("alone")
+    with pytest.raises(NotRecordedError, match=r"alone-.*Unprotected.*this instance of the Lambda function only"):
+        make_handler(schedule)({"time": rfc3339(minute)}, Context())
+    assert ran == [f"sync {minute:%H:%M} since yesterday"]
+
+
 APP = """
 print("loading", flush=True)
 from timewright import Schedule
