@@ -62,7 +62,6 @@ def test_the_api_server_refuses_what_the_schema_excludes(namespace: Namespace, s
             "NeedsDaemon",
             ["spec.calendars", "mode: Daemon"],
         ),
-        ({"mode": "Daemon"}, "NoDaemon", ["spec.mode", "timewright schedule:work -f"]),
         ({"schedule": "TZ=UTC 0 0 * * *"}, "InvalidSchedule", ["spec.schedule", "timeZone"]),
         ({"schedule": "0 0 31 2 *"}, "NeverFires", ["spec.schedule", "0 0 31 2 *"]),
         ({"timeZone": "Mars/Olympus"}, "InvalidTimeZone", ["spec.timeZone", "Mars/Olympus"]),

@@ -23,7 +23,7 @@ class Accepted:
     spec: ScheduledTaskSpec
     schedule: Schedule
     native: NativeSchedule | None = None
-    """What its CronJob says of when; None for a task that none is made of."""
+    """What its CronJob says of when; None for a task that none is made of: of mode Daemon, or outside of a cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ def accept(raw_spec: dict[str, Any], *, seed: str | None = None, native: bool = 
     Args:
         raw_spec: the spec as it came from the API or was read from a file.
         seed: what `H` is spread by, see `timetable.spread.seed_of_task`; without it `H` is refused.
-        native: whether the task is to become a native CronJob, so that what it says must not go beyond one. Outside of
-            a cluster either mode may say everything.
+        native: whether it is in a cluster, where a task of mode CronJob becomes a native one and must not say more than
+            that can. Outside of one, either mode may say everything.
 
     """
     try:
@@ -53,9 +53,10 @@ def accept(raw_spec: dict[str, Any], *, seed: str | None = None, native: bool = 
     except ValidationError as error:
         return Refused("InvalidSpec", describe(error))
     refused = _wrong_kind(raw_spec) or _too_large(spec) or _wrong_parameter(spec) or _wrong_policy(spec)
+    compiled = native and spec.mode is Mode.CRON_JOB
     if refused is None and native:
-        refused = _wrong_mode(spec) or _wrong_retry(spec)
-    verdict = refused or _with_schedule(spec, seed, native)
+        refused = (_beyond_native(spec) if compiled else None) or _wrong_retry(spec)
+    verdict = refused or _with_schedule(spec, seed, compiled)
     return replace(verdict, spec=spec) if isinstance(verdict, Refused) else verdict
 
 
@@ -145,13 +146,7 @@ def _wrong_policy(spec: ScheduledTaskSpec) -> Refused | None:
     return None
 
 
-def _wrong_mode(spec: ScheduledTaskSpec) -> Refused | None:
-    if spec.mode is Mode.DAEMON:
-        return Refused(
-            "NoDaemon",
-            "spec.mode: Daemon: nothing in this cluster starts the ticks of such a task; run it with "
-            "`timewright schedule:work -f FILE`, or set mode: CronJob",
-        )
+def _beyond_native(spec: ScheduledTaskSpec) -> Refused | None:
     beyond = beyond_native(spec)
     return Refused("NeedsDaemon", beyond.message) if beyond is not None else None
 

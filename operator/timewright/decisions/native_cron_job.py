@@ -14,7 +14,7 @@ from timewright.resources.vocabulary import ConcurrencyPolicy, OnLost
 from timewright.timetable import Schedule, ScheduleError
 from timewright.timetable.source import Limits
 
-REMEDY = "use mode: Daemon, which `timewright schedule:work -f FILE` runs"
+REMEDY = "use mode: Daemon"
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def test_what_a_native_cron_job_cannot_do_is_refused_with_the_remedy(change: dic
 
     assert isinstance(verdict, Refused)
     assert verdict.reason == "NeedsDaemon"
-    for each in [*told, "mode: Daemon", "timewright schedule:work -f"]:
+    for each in [*told, "use mode: Daemon"]:
         assert each in verdict.message
 
 
@@ -117,13 +117,17 @@ def test_tasks_of_other_names_are_spread_elsewhere() -> None:
     assert len(natives) == 4
 
 
-def test_no_daemon_is_there_to_start_what_says_daemon() -> None:
-    verdict = accept(spec_of({"mode": "Daemon"}), seed=SEED)
+@pytest.mark.parametrize(("change", "told"), BEYOND_NATIVE, ids=IDS)
+def test_a_daemon_takes_what_a_cron_job_cannot(change: dict[str, Any], told: list[str]) -> None:
+    verdict = accept(spec_of({**change, "mode": "Daemon"}), seed=SEED)
 
-    assert isinstance(verdict, Refused)
-    assert verdict.reason == "NoDaemon"
-    for each in ("spec.mode", "Daemon", "timewright schedule:work -f", "mode: CronJob"):
-        assert each in verdict.message
+    assert isinstance(verdict, Accepted)
+    assert verdict.native is None
+
+
+@pytest.mark.parametrize("wrong", [{"schedule": "61 * * * *"}, {"timeZone": "Mars/Base"}, {"schedule": "0 0 31 2 *"}])
+def test_a_daemon_takes_no_schedule_that_is_wrong(wrong: dict[str, Any]) -> None:
+    assert isinstance(accept({**spec_of(wrong), "mode": "Daemon"}, seed=SEED), Refused)
 
 
 JOB: dict[str, Any] = {"schedule": "@daily", "jobTemplate": {}}
