@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -59,6 +60,8 @@ def watched(options: argparse.Namespace, note: Callable[[str], None]) -> tuple[S
     if app is None:
         return ManifestSource(files, note), store_of(options.store)
     source = AppSource(app)
+    # Bytecode is taken for that of a file which changes later in the same second, if it keeps its size.
+    sys.dont_write_bytecode = True
     schedule = _loaded(app)
     store = store_of(options.store or schedule.store)
     source.host = host_of(store)

@@ -84,6 +84,7 @@ def _run(options: argparse.Namespace) -> int:
                     processes=options.parallel,
                     live=not options.quiet,
                     says=not as_json,
+                    shown_on=(1, 1) if as_json else (1, 2),
                     frame_of=log.frame,
                 ),
                 tell=log.warn,

@@ -40,7 +40,7 @@ class WorkLog:
 
     def outcome(self, task: Task, run: RunRecord) -> None:
         """Tell how a run ended, unless the runner has told it as the last line of the run."""
-        is_told = not self._as_json and run.started_at is not None
+        is_told = run.started_at is not None and not (self._as_json or self._quiet)
         if is_told or (self._quiet and not went_wrong(run)):
             return
         level = "warning" if went_wrong(run) else "info"
