@@ -10,6 +10,7 @@ class Agenda:
 
     def __init__(self) -> None:
         """Begin empty."""
+        self._taken: dict[str, int] = {}
         self._pages: dict[int, set[str]] = {}
         self._seconds: list[int] = []
         self._second_of: dict[str, int] = {}
@@ -20,6 +21,7 @@ class Agenda:
 
     def put(self, key: str, second: int | None) -> None:
         """Move a key to a second, or take it off the agenda."""
+        self._taken.pop(key, None)
         before = self._second_of.get(key)
         if before == second:
             return
@@ -48,5 +50,13 @@ class Agenda:
             page = self._pages.pop(heapq.heappop(self._seconds))
             taken += page
             for key in page:
-                del self._second_of[key]
+                self._taken[key] = self._second_of.pop(key)
         return taken
+
+    def done_until(self) -> int | None:
+        """Return the last second up to which no key stands or was taken and not put back; None without any such."""
+        seconds = list(self._taken.values())
+        first = self.first()
+        if first is not None:
+            seconds.append(first)
+        return min(seconds) - 1 if seconds else None

@@ -6,15 +6,17 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from timewright.decisions.task_state import OpenPhase
+from timewright.engine.gate import Gate, GateClosed
 from timewright.engine.telling import instant
-from timewright.resources.vocabulary import Outcome, Reason
+from timewright.resources.vocabulary import Outcome, Reason, Trigger
 from timewright.runner.context import context_of_run
 from timewright.runner.definition import DefinitionError
+from timewright.runner.elsewhere import Elsewhere
 from timewright.runner.masking import Masker
 from timewright.runner.output import STDERR, STDOUT, Frame, Output
 from timewright.runner.run import execute
@@ -24,6 +26,7 @@ from timewright.storage.protocol import StoreError
 if TYPE_CHECKING:
     from timewright.engine.ledger import Ledger
     from timewright.engine.task import Task
+    from timewright.runner.run_result import RunResult
     from timewright.storage.records import RunRecord
 
 PROCESSES = 32
@@ -64,6 +67,13 @@ class Running:
     stop: StopRequest = field(default_factory=StopRequest)
     carrier: asyncio.Task[None] | None = None
     """What brings it to its outcome."""
+    revoked: str | None = None
+    """Why it is not to start after all, in words."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether its second has not come yet."""
+        return self.gate is not None and not self.gate.is_set()
 
 
 class Executor:
@@ -80,9 +90,14 @@ class Executor:
         """Called with each run and tick that has its outcome, those included that a decision ended; for a log."""
         self.on_stop: Callable[[], None] = lambda: None
         """Called when no more runs are to be started."""
+        self.before_manual: Callable[[Task, RunRecord], Awaitable[str | None]] | None = None
+        """Awaited before a run by hand starts, and asked why it must not, if it must not."""
         self.stopping = False
         """Whether all is to end: whoever starts runs starts no more."""
         self._ledger = ledger
+        self._opened = Gate(ledger.may_start) if ledger.store.must_claim else None
+        if self._opened is not None:
+            self._opened.set()
         self._surroundings = surroundings
         self._slots = asyncio.Semaphore(surroundings.processes)
         self._foreground = asyncio.Lock()
@@ -105,7 +120,7 @@ class Executor:
         `resumed` says that the store knows more of the run than the record given; `claimed` is false where the store
         could not be asked, which tasks that are exclusive do not accept.
         """
-        running = Running(task, run, last_success_at, gate, resumed, claimed)
+        running = Running(task, run, last_success_at, gate or self._opened, resumed, claimed)
         self.active[task.key, run.run_id] = running
         if not claimed:
             self._ledger.keep_unclaimed(task, run)
@@ -118,6 +133,40 @@ class Executor:
         running = self.active.get((task, run_id))
         if running is not None:
             running.stop.request(message, Reason.INTERRUPTED)
+
+    def replace_task(self, task: Task) -> None:
+        """Let runs whose second has not come yet be runs of the task as it is now, or none if it has no such tick."""
+        for running in self._waiting(task.key):
+            tick = running.run.scheduled_at
+            if task.suspended:
+                self._revoke(running, "its task was suspended in the second of its tick")
+            elif running.run.trigger is Trigger.SCHEDULE and task.ticks.first_from(tick) != tick:
+                self._revoke(running, "its task was changed in the second of its tick, and has no such tick any more")
+            elif running.task is not task and running.carrier is not None:
+                running.carrier.cancel()
+                run, gate = running.run, running.gate
+                run.phase = OpenPhase.CLAIMED
+                self.start(task, run, last_success_at=running.last_success_at, gate=gate, resumed=running.resumed)
+
+    def revoke(self, key: str, message: str) -> None:
+        """End the runs of a task whose second has not come yet, without a start."""
+        for running in self._waiting(key):
+            self._revoke(running, message)
+
+    def end_unstarted(self, runs: Iterable[RunRecord], message: str) -> None:
+        """Record claimed runs as ended without a start, since their task has changed or gone."""
+        for run in runs:
+            _end(run, Outcome.CANCELLED, Reason.SCHEDULE_CHANGED, message)
+            run.phase = None
+            self._ledger.finished(run)
+
+    def _waiting(self, key: str) -> list[Running]:
+        return [running for running in self.active.values() if running.task.key == key and running.waits]
+
+    def _revoke(self, running: Running, message: str) -> None:
+        running.revoked = message
+        if running.carrier is not None:
+            running.carrier.cancel()
 
     def begin_to_stop(self) -> None:
         """Start no more runs; those that are active go on."""
@@ -154,11 +203,16 @@ class Executor:
         try:
             await self._carry_out(running)
         except asyncio.CancelledError:
-            return  # abandoned
+            if running.revoked is None:
+                return  # abandoned
+            _end(run, Outcome.CANCELLED, Reason.SCHEDULE_CHANGED, running.revoked)
+        except GateClosed:
+            _end(run, Outcome.MISSED, Reason.DOWNTIME, _NOT_HELD)
         except Exception as error:  # noqa: BLE001 - a fault of our own must end this run alone, and be told
             _end(run, Outcome.FAILED, Reason.EXCEPTION, f"timewright failed: {type(error).__name__}: {error}")
         finally:
-            del self.active[running.task.key, run.run_id]
+            if self.active.get((running.task.key, run.run_id)) is running:
+                del self.active[running.task.key, run.run_id]
         run.phase = None
         self._ledger.finished(run)
         self._ended.set()
@@ -209,7 +263,17 @@ class Executor:
             )
         except DefinitionError as error:
             return _end(run, Outcome.FAILED, Reason.INVALID_DEFINITION, str(error))
+        if run.trigger is Trigger.MANUAL and self.before_manual is not None:
+            refusal = await self.before_manual(task, run)
+            if refusal is not None:
+                return _end(run, Outcome.SKIPPED, Reason.CONDITION, refusal)
         run.phase = OpenPhase.RUNNING
+        work = task.definition.work
+        if isinstance(work, Elsewhere):
+            if gate is not None:
+                await gate.wait()
+            _copy(await work.carry_out(context, running.stop), run)
+            return None
         result = await execute(
             task.definition,
             context,
@@ -227,10 +291,7 @@ class Executor:
             deadline=surroundings.deadline,
             grace_seconds=surroundings.grace_seconds,
         )
-        run.outcome, run.reason, run.message = result.outcome, result.reason, result.message
-        run.started_at, run.finished_at = result.started_at, result.finished_at
-        run.exit_code, run.output, run.attempts = result.exit_code, result.output, result.attempts
-        run.peak_memory_bytes = result.peak_memory_bytes
+        _copy(result, run)
         return None
 
     async def _complete(self, run: RunRecord) -> None:
@@ -254,6 +315,15 @@ class Executor:
 
 
 _NOTHING = contextlib.nullcontext()
+
+_NOT_HELD = "when it was to start, others could have taken over, since the store had not been reached for too long"
+
+
+def _copy(result: RunResult, run: RunRecord) -> None:
+    run.outcome, run.reason, run.message = result.outcome, result.reason, result.message
+    run.started_at, run.finished_at = result.started_at, result.finished_at
+    run.exit_code, run.output, run.attempts = result.exit_code, result.output, result.attempts
+    run.peak_memory_bytes = result.peak_memory_bytes
 
 
 def _end(run: RunRecord, outcome: Outcome, reason: Reason, message: str) -> None:

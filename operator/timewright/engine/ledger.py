@@ -90,6 +90,10 @@ class Ledger:
         """
         return _elapsed() < self._renewed_at + _SAFE_SHARE * self.store.lease_seconds
 
+    def may_start(self) -> bool:
+        """Tell whether what is claimed may start now. Where a store says less than a claim will do, it always may."""
+        return self.holds() or not (self.available or self.store.must_claim)
+
     async def load(self, keys: Collection[str]) -> Mapping[str, StoredTask]:
         """Return what is recorded of tasks, what was done unclaimed included; raises StoreError."""
         try:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from timewright.decisions.task_state import OpenPhase
 from timewright.engine.agenda import Agenda
+from timewright.engine.gate import Gate
 from timewright.engine.planning import Plan, plan, without_run
 from timewright.resources.vocabulary import ConcurrencyPolicy
 from timewright.storage.protocol import StoreError
@@ -94,6 +95,27 @@ class Loop:
             self._entries[task.key] = Entry(task, known.stored if known else StoredTask(task.key))
         await self.decide([task.key for task in fresh])
 
+    async def replace_task(self, task: Task) -> None:
+        """Schedule a task from now on, in place of what was known under its key."""
+        known = self._entries.get(task.key)
+        if known is not None and known.task == task:
+            return
+        self._entries[task.key] = Entry(task, known.stored if known else StoredTask(task.key))
+        if known is not None:
+            self._executor.replace_task(task)
+        self._agenda.put(task.key, int(time.time()))
+        await self.decide([task.key])
+
+    def remove_task(self, key: str) -> None:
+        """Start no more ticks of a task. What was claimed of it still starts, see `Executor.revoke`."""
+        self._entries.pop(key, None)
+        self._agenda.put(key, None)
+
+    def decided_until(self) -> int:
+        """Return an instant, the present one at the latest, up to which no tick of any task is undecided."""
+        now, done = int(time.time()), self._agenda.done_until()
+        return now if done is None else min(now, done)
+
     async def run(self) -> None:
         """Start ticks until the executor stops."""
         while not self._executor.stopping:
@@ -117,24 +139,27 @@ class Loop:
     async def _turn(self, second: int) -> None:
         """Claim the ticks of a second before it comes, start them in it, and decide there what could not be before."""
         began = time.monotonic()
-        gate = asyncio.Event()
+        gate = Gate(self._ledger.may_start) if self._ledger.store.must_claim else asyncio.Event()
         certain: list[tuple[str, Plan]] = []
+        decided_on: list[Task] = []
         uncertain: list[str] = []
         for number, key in enumerate(self._agenda.take(second)):
             if number % _BATCH == _BATCH - 1:
                 await asyncio.sleep(0)
             if key in self._entries and self._is_certain(self._entries[key]):
                 certain.append((key, self._plan(key, second)))
+                decided_on.append(self._entries[key].task)
             else:
                 uncertain.append(key)
         uncertain += await self._carry_out(certain, gate)
+        self._follow_changes(decided_on)
         self._claiming = max(time.monotonic() - began, 0.8 * self._claiming)
         delay = second - time.time()
         while 0 < delay < LONGEST_LEAD_SECONDS:
             await asyncio.sleep(delay)
             delay = second - time.time()
-        if self._ledger.holds() or not self._ledger.available:
-            gate.set()
+        if self._ledger.may_start() or self._ledger.store.must_claim:
+            gate.set()  # runs that must be claimed ask themselves whether they still are
         else:
             self._executor.abandon(gate)
         if uncertain:
@@ -171,20 +196,28 @@ class Loop:
             if number % _BATCH == _BATCH - 1:
                 await asyncio.sleep(0)
             entry = self._entries.get(key)
-            if entry is None:
-                continue
             if not done:
                 refused.append(key)
-                continue
-            self._start(entry, planned, gate)
+            elif entry is None:
+                self._executor.end_unstarted(planned.start, "its task went away in the second of its tick")
+            else:
+                self._start(entry, planned, gate)
         return refused
+
+    def _follow_changes(self, tasks: Iterable[Task]) -> None:
+        """Let runs that were claimed while their task was changed know of the change."""
+        for task in tasks:
+            entry = self._entries.get(task.key)
+            if entry is not None and entry.task is not task:
+                self._executor.replace_task(entry.task)
 
     def _start(self, entry: Entry, planned: Plan, gate: asyncio.Event | None) -> None:
         """Start the runs of a plan that is recorded, and tell how others ended by it."""
         task, executor = entry.task, self._executor
         last_success_at = entry.stored.last_success_at
-        entry.stored = planned.after
-        self._agenda.put(task.key, _ask_again_at(planned))
+        if planned.after.version >= entry.stored.version:  # a later decision may have been carried out meanwhile
+            entry.stored = planned.after
+            self._agenda.put(task.key, _ask_again_at(planned))
         for run in planned.start:
             executor.start(task, run, last_success_at=last_success_at, gate=gate)
         for run in planned.resume:
@@ -201,6 +234,9 @@ class Loop:
         for key, planned in plans:
             entry = self._entries.get(key)
             if entry is None:
+                continue
+            if self._ledger.store.must_claim:
+                self._agenda.put(key, int(time.time()) + 1)
                 continue
             entry.stored = planned.after
             self._agenda.put(key, planned.ask_again_at)

@@ -11,6 +11,7 @@ from typing import Any
 from timewright.decisions.policies import Policies
 from timewright.runner.call import Call
 from timewright.runner.definition import Definition
+from timewright.runner.elsewhere import Elsewhere
 from timewright.storage.protocol import Retention
 from timewright.timetable import Schedule as Timetable
 from timewright.timetable.ticks import Ticks
@@ -71,7 +72,7 @@ class Task:
     def is_light(self) -> bool:
         """Whether running it takes neither a thread nor a process."""
         work = self.definition.work
-        return isinstance(work, Call) and work.is_async and not work.isolated
+        return isinstance(work, Elsewhere) or (isinstance(work, Call) and work.is_async and not work.isolated)
 
     @property
     def ticks(self) -> Ticks:

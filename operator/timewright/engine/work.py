@@ -55,10 +55,10 @@ async def work(
         loop = Loop(session.ledger, session.executor)
         on_begin(session.executor)
         await loop.replace_tasks(source.load())
-        _relieve_garbage_collector()
+        relieve_garbage_collector()
         beside = [
             asyncio.ensure_future(_reload(source, loop, tell)),
-            asyncio.ensure_future(_attend(loop, session.ledger, store)),
+            asyncio.ensure_future(attend(loop, session.ledger, store)),
             asyncio.ensure_future(_prune(loop, session.ledger)),
         ]
         try:
@@ -72,7 +72,7 @@ async def work(
         session.executor.stop_all("schedule:work was asked to end, and its time to wait for runs is over")
 
 
-def _relieve_garbage_collector() -> None:
+def relieve_garbage_collector() -> None:
     """Have the garbage collector pass over what stays for good, and look less often at the rest.
 
     A second with ten thousand ticks makes hundreds of thousands of objects, hardly one of them in a cycle. With the
@@ -98,7 +98,7 @@ async def _reload(source: Source, loop: Loop, tell: Callable[[str], None]) -> No
         tell(f"took over the changed schedule: {len(tasks)} tasks")
 
 
-async def _attend(loop: Loop, ledger: Ledger, store: Store) -> None:
+async def attend(loop: Loop, ledger: Ledger, store: Store) -> None:
     """Decide on tasks whose runs nobody looks after: they wait for room, or whoever ran them is gone."""
     while True:
         await asyncio.sleep(store.lease_seconds / 4)

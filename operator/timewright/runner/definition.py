@@ -14,11 +14,12 @@ from timewright.runner.hooks import NO_HOOKS, Hooks
 if TYPE_CHECKING:
     from timewright.resources.kinds import HttpRequest, PythonCall
     from timewright.runner.call import Call
+    from timewright.runner.elsewhere import Elsewhere
 
-    Work: TypeAlias = list[str] | HttpRequest | PythonCall | Call
+    Work: TypeAlias = list[str] | HttpRequest | PythonCall | Call | Elsewhere
     """What to run: the arguments of a command, the model of the kind, or a call of an object."""
 
-Kind = Literal["command", "http", "python", "call"]
+Kind = Literal["command", "http", "python", "call", "job"]
 
 
 class DefinitionError(Exception):
@@ -65,8 +66,8 @@ class Definition:
             return f"http {work.method} {public_url(work.url)}"
         if self.kind == "python":
             return f"python {work.call}"
-        if self.kind == "call":
-            return f"call {work.name}"
+        if self.kind in ("call", "job"):
+            return f"{self.kind} {work.name}"
         return f"command {json.dumps(work, ensure_ascii=False)}"
 
 

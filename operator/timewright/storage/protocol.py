@@ -72,6 +72,8 @@ class Store(Protocol):
     """Why a task that is marked exclusive must not run on the word of this store, and the remedy; None if it may."""
     lease_seconds: float
     """How long after its last renewal an owner counts as alive."""
+    must_claim: bool
+    """Whether nothing at all may start on less than a claim of a living owner, since nobody could tell of it later."""
 
     async def open(self) -> None:
         """Connect, and bring the schema up to date."""

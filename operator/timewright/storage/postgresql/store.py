@@ -32,6 +32,7 @@ class PostgresqlStore:
 
     shared = True
     unprotected: str | None = None
+    must_claim = False
 
     def __init__(self, url: str, *, lease_seconds: float = 30.0, timeout: float = 10.0) -> None:
         """Name the server by a `postgresql://` URL, as libpq reads it."""

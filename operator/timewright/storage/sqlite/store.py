@@ -30,6 +30,7 @@ class SqliteStore:
     """
 
     shared = False
+    must_claim = False
 
     def __init__(
         self,
