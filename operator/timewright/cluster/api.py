@@ -45,11 +45,17 @@ class Resource:
 
 SCHEDULED_TASKS = Resource("/apis/timewright.dev/v1alpha1", "scheduledtasks")
 TASK_RUNS = Resource("/apis/timewright.dev/v1alpha1", "taskruns")
+TASK_DAEMONS = Resource("/apis/timewright.dev/v1alpha1", "taskdaemons")
 CRON_JOBS = Resource("/apis/batch/v1", "cronjobs")
 JOBS = Resource("/apis/batch/v1", "jobs")
 PODS = Resource("/api/v1", "pods")
 EVENTS = Resource("/apis/events.k8s.io/v1", "events")
 LEASES = Resource("/apis/coordination.k8s.io/v1", "leases")
+DEPLOYMENTS = Resource("/apis/apps/v1", "deployments")
+DISRUPTION_BUDGETS = Resource("/apis/policy/v1", "poddisruptionbudgets")
+SERVICE_ACCOUNTS = Resource("/api/v1", "serviceaccounts")
+ROLES = Resource("/apis/rbac.authorization.k8s.io/v1", "roles")
+ROLE_BINDINGS = Resource("/apis/rbac.authorization.k8s.io/v1", "rolebindings")
 
 
 class ApiError(Exception):
@@ -159,6 +165,15 @@ class Api:
             "PATCH", resource, path, query=query, body=body, content_type=_APPLY_PATCH, accept=_METADATA
         )
         return {**body, "metadata": answer["metadata"]}
+
+    async def apply_status(self, resource: Resource, body: Manifest) -> Manifest:
+        """Set the parts of an object's status that are ours by server-side apply; return the object's metadata."""
+        metadata = body["metadata"]
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "force": "true"}
+        path = resource.path(metadata["namespace"], metadata["name"], "status")
+        return await self._request(
+            "PATCH", resource, path, query=query, body=body, content_type=_APPLY_PATCH, accept=_METADATA
+        )
 
     async def merge_patch_status(self, resource: Resource, namespace: str, name: str, body: Manifest) -> Manifest:
         """Change an object's status by a JSON merge patch; return no more than the object's metadata."""

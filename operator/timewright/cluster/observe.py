@@ -5,7 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from timewright.decisions.observed import ObservedContainer, ObservedCronJob, ObservedJob, ObservedPod, ObservedRun
+from timewright.decisions.observed import (
+    ObservedContainer,
+    ObservedCronJob,
+    ObservedDeployment,
+    ObservedJob,
+    ObservedPod,
+    ObservedRun,
+)
 from timewright.desired import names
 from timewright.resources.model import parse_time
 from timewright.resources.vocabulary import Outcome, Phase, Trigger
@@ -43,6 +50,7 @@ def observe_job(body: Manifest) -> ObservedJob:
         time_to_live=spec.get("ttlSecondsAfterFinished"),
         active_deadline=spec.get("activeDeadlineSeconds"),
         suspended=bool(spec.get("suspend")),
+        daemon=_daemon(metadata),
         deleting="deletionTimestamp" in metadata,
     )
 
@@ -62,6 +70,7 @@ def observe_cron_job(body: Manifest) -> ObservedCronJob:
         schedule=spec.get("schedule") or "",
         time_zone=spec.get("timeZone"),
         suspended=bool(spec.get("suspend")),
+        handed_over=(metadata.get("annotations") or {}).get(names.HANDED_OVER_ANNOTATION),
         deleting="deletionTimestamp" in metadata,
     )
 
@@ -82,6 +91,7 @@ def observe_run(body: Manifest) -> ObservedRun:
         trigger=_word(Trigger, spec.get("trigger")) or Trigger.MANUAL,
         owner_uid=_controller_uid(metadata),
         labelled=names.TASK_LABEL in (metadata.get("labels") or {}),
+        daemon=_daemon(metadata),
         deleting="deletionTimestamp" in metadata,
         scheduled_at=_time(spec.get("scheduledAt")),
         parameters=spec.get("parameters") if outcome is None else None,
@@ -94,6 +104,31 @@ def observe_run(body: Manifest) -> ObservedRun:
         completion_time=_time(status.get("completionTime")),
         status=status if outcome is None else {},
     )
+
+
+def observe_deployment(body: Manifest) -> ObservedDeployment:
+    """Reduce an apps/v1 Deployment."""
+    metadata, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
+    conditions = {each["type"]: each for each in status.get("conditions") or []}
+    generation = metadata.get("generation") or 0
+    unmet = [each for each in map(conditions.get, ("ReplicaFailure", "Progressing", "Available")) if each]
+    return ObservedDeployment(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=generation,
+        controller_uid=_controller_uid(metadata),
+        wanted=spec.get("replicas", 1),
+        replicas=status.get("replicas") or 0,
+        ready=status.get("readyReplicas") or 0,
+        available=(conditions.get("Available") or {}).get("status") == "True"
+        and status.get("observedGeneration") == generation,
+        message=next((each.get("message") or "" for each in unmet if _tells_of_trouble(each)), ""),
+        deleting="deletionTimestamp" in metadata,
+    )
+
+
+def _tells_of_trouble(condition: Manifest) -> bool:
+    return (condition.get("status") == "True") == (condition.get("type") == "ReplicaFailure")
 
 
 def observe_pod(body: Manifest) -> ObservedPod:
@@ -130,6 +165,11 @@ def _observe_container(status: Manifest) -> ObservedContainer:
         started_at=_time(ended.get("startedAt")),
         finished_at=_time(ended.get("finishedAt")),
     )
+
+
+def _daemon(metadata: Manifest) -> str | None:
+    daemon: str | None = (metadata.get("labels") or {}).get(names.DAEMON_LABEL)
+    return daemon
 
 
 def _created(metadata: Manifest) -> datetime:

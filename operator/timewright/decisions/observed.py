@@ -31,6 +31,8 @@ class ObservedJob:
     time_to_live: int | None = None
     active_deadline: int | None = None
     suspended: bool = False
+    daemon: str | None = None
+    """The daemon that made it and settles its run, if one did."""
     deleted: bool = False
     """True once the Job is gone; the rest is what was last seen of it."""
     deleting: bool = False
@@ -64,6 +66,8 @@ class ObservedRun:
     owner_uid: str | None = None
     labelled: bool = False
     """Whether it carries the task's label."""
+    daemon: str | None = None
+    """The daemon that settles it, if one does."""
     deleting: bool = False
     scheduled_at: datetime | None = None
     parameters: dict[str, Any] | None = None
@@ -98,6 +102,28 @@ class ObservedCronJob:
     schedule: str = ""
     time_zone: str | None = None
     suspended: bool = False
+    handed_over: str | None = None
+    """Set while it is suspended because something else is to decide the ticks, see `decisions.handover`."""
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedDeployment:
+    """The Deployment of a daemon, or of an application that keeps running."""
+
+    name: str
+    uid: str
+    generation: int
+    controller_uid: str | None = None
+    wanted: int = 0
+    """How many Pods there are to be."""
+    replicas: int = 0
+    """How many Pods there are."""
+    ready: int = 0
+    available: bool = False
+    """Whether as many Pods as it needs have been ready for long enough, at its newest generation."""
+    message: str = ""
+    """What keeps it from that."""
     deleting: bool = False
 
 
