@@ -163,6 +163,14 @@ async def test_one_change_may_end_a_run_and_start_another(store: Store) -> None:
     assert (await store.load([TASK]))[TASK].counters == {Outcome.SKIPPED: 1}
 
 
+async def test_a_change_tells_how_a_run_ended_that_was_open(store: Store) -> None:
+    owner = await living(store)
+    await record(store, owner, run(host="here"))
+    lost = run(outcome=Outcome.LOST, reason="OwnerGone", message="gone", finished_at=NOON + 90.5, host="there")
+    await record(store, owner, lost)
+    assert await store.find(TASK, run_id=lost.run_id) == lost
+
+
 async def test_started_runs_are_told_as_running(store: Store) -> None:
     owner, other = await living(store), await living(store, "other")
     await record(store, owner, run(NOON), run(NOON + 60), run(NOON + 120))

@@ -83,6 +83,23 @@ async def test_who_waits_for_a_lock_too_long_is_told(place: PostgresqlPlace, sto
     assert list(await store.commit(owner, [change(1, run(NOON + 60))])) == [True]
 
 
+async def test_an_owner_that_is_writing_is_alive_though_its_lease_has_passed(place: PostgresqlPlace) -> None:
+    late, other = await place.open(0.3), await place.open()
+    owner = await living(late)
+    await record(late, owner, run())
+    await asyncio.sleep(0.6)
+    late.lease_seconds = LONG
+    with psycopg.connect(place.url) as blocking:
+        blocking.execute("SELECT FROM timewright.tasks FOR UPDATE")
+        writing = asyncio.ensure_future(late.finish(owner, [ended()]))
+        while not place.server.execute("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+            assert not writing.done()
+            await asyncio.sleep(0.01)
+        assert [each.proven for each in (await other.load([TASK]))[TASK].state.open_runs] == [True]
+    assert list(await writing) == [True]
+    await late.renew(owner)
+
+
 async def test_a_server_that_hangs_does_not_hang_its_clients(postgresql: Server, store: PostgresqlStore) -> None:
     owner = await living(store)
     await record(store, owner, run())

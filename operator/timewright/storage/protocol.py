@@ -20,7 +20,10 @@ class OwnershipLost(StoreError):  # noqa: N818 - a fact, not a fault
 
 @dataclass(frozen=True, slots=True)
 class HistoryQuery:
-    """Which runs to list, the latest first. Empty filters let everything pass; instants are UTC seconds."""
+    """Which runs to list, the latest first. Empty filters let everything pass; instants are UTC seconds.
+
+    `since` and `until` are compared with the nominal time; `since` is included, `until` is not.
+    """
 
     tasks: Collection[str] = ()
     outcomes: Collection[Outcome] = ()
@@ -32,7 +35,7 @@ class HistoryQuery:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How much history to keep: of each task, that many finished runs, none older than `max_age` seconds."""
+    """How much history to keep: of each task, that many finished runs, none that ended `max_age` seconds ago."""
 
     succeeded_runs: int = 100
     other_runs: int = 100
@@ -61,7 +64,13 @@ class Store(Protocol):
     runs are told as unproven, its locks are free, and the store refuses whatever it still asks for (`OwnershipLost`).
     How long that takes is `lease_seconds` at most, and less where a store can see that a process has ended.
 
-    Any method may raise StoreError.
+    Death is what somebody saw: before a store tells anybody that an owner is dead it marks it so, for good. An owner
+    that is late while nobody looks goes on; whatever an owner writes renews it. A store never takes an owner for dead
+    that was registered through itself, in the same process.
+
+    Any method may raise StoreError, and works again once the cause is gone. What was asked has not been done then,
+    unless the answer was lost on its way. If that happens to a commit, or if it is cancelled, the store gives up what it
+    may have claimed before it is used again, so such runs are told as unproven.
     """
 
     name: str
@@ -92,13 +101,15 @@ class Store(Protocol):
         ...
 
     async def load(self, tasks: Collection[str]) -> Mapping[str, StoredTask]:
-        """Return what is known of these tasks; of one never seen a StoredTask with version 0."""
+        """Return what is known of these tasks, all as it is at one moment; of one never seen, version 0."""
         ...
 
     async def commit(self, owner: str, changes: Sequence[Change]) -> Sequence[bool]:
         """Make each change whose version is still that of its task, in one transaction; tell which were made.
 
-        A change increments the version by one, adds the outcomes of its finished runs and `ended` to the counters.
+        A change increments the version by one, adds the outcomes of its finished runs and `ended` to the counters. Of
+        two changes of one task the second is refused. So is one that adds a run with an idempotency key that another run
+        of the task has, as long as that one is remembered: `find` tells.
         """
         ...
 
@@ -144,7 +155,10 @@ class Store(Protocol):
         ...
 
     async def acquire(self, owner: str, name: str, holder: str, places: int = 1) -> Lock | None:
-        """Take a lock, or one of the places of a semaphore; None when all are taken by living owners."""
+        """Take a lock, or one of the places of a semaphore; None when all are taken by living owners.
+
+        Asked again for the same holder it returns what the owner has.
+        """
         ...
 
     async def release(self, owner: str, name: str, holder: str) -> bool:

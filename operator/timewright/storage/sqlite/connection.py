@@ -45,11 +45,7 @@ class Connection:
     def close(self) -> None:
         """Close the file, if it is open."""
         connection, self._open, self._synchronous = self._open, None, ""
-        if connection is None:
-            return
-        if self._is_replaced():
-            _leave_open(connection)
-        else:
+        if connection is not None:
             connection.close()
 
     @contextmanager
@@ -183,14 +179,6 @@ def _ending(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-def _leave_open(connection: sqlite3.Connection) -> None:
-    # SQLite removes the journal when it closes a file, by its name, which is that of another file's journal by now. So
-    # this connection is never closed, not even when the process ends.
-    import ctypes
-
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
 
 def _create(path: str) -> None:
