@@ -69,8 +69,8 @@ class Store(Protocol):
     that was registered through itself, in the same process.
 
     Any method may raise StoreError, and works again once the cause is gone. What was asked has not been done then,
-    unless the answer was lost on its way. If that happens to a commit, or if it is cancelled, the store gives up what it
-    may have claimed before it is used again, so such runs are told as unproven.
+    unless the answer was lost on its way. If that happens to a commit, or if it is cancelled, the store gives up what
+    it may have claimed before it is used again, so such runs are told as unproven.
     """
 
     name: str
@@ -108,8 +108,8 @@ class Store(Protocol):
         """Make each change whose version is still that of its task, in one transaction; tell which were made.
 
         A change increments the version by one, adds the outcomes of its finished runs and `ended` to the counters. Of
-        two changes of one task the second is refused. So is one that adds a run with an idempotency key that another run
-        of the task has, as long as that one is remembered: `find` tells.
+        two changes of one task the second is refused. So is one that adds a run with an idempotency key that another
+        run of the task has, as long as that one is remembered: `find` tells.
         """
         ...
 
