@@ -36,7 +36,8 @@ class CallEnd(Generic[Problem]):
     """Whether it returned a generator, so that nothing of it has run."""
 
 
-_DONE: CallEnd[Any] = CallEnd()
+DONE: CallEnd[Any] = CallEnd()
+"""The end of a call of which there is nothing to tell."""
 
 
 class GuardedCall(Generic[Problem]):
@@ -91,7 +92,7 @@ class GuardedCall(Generic[Problem]):
             timer = asyncio.get_running_loop().call_later(self._timeout, driver.cancel)
         if self._stop is not None:
             self._stop.call(driver.cancel)
-        end: CallEnd[Problem] = _DONE
+        end: CallEnd[Problem] = DONE
         try:
             await driver
         except GivenUp:
@@ -126,23 +127,26 @@ class GuardedCall(Generic[Problem]):
         timer = None if self._timeout is None else loop.call_later(self._timeout, waiting.give_up)
         if self._stop is not None:
             self._stop.call(give_up_later)
-        threads.POOL.submit(job)
+        thread = threads.POOL.submit(job)
         try:
             answer = await waiting.answered
+        except asyncio.CancelledError:
+            thread.give_up()
+            raise
         finally:
             if self._stop is not None:
                 self._stop.forget(give_up_later)
             if timer is not None:
                 timer.cancel()
-        return await self._after(answer)
-
-    async def _after(self, answer: tuple[Any, Problem | None] | None) -> CallEnd[Problem]:
-        """Return how a call in a thread ended, having awaited what it left to be awaited."""
         if answer is None:
+            thread.give_up()
             return self._cut(CallEnd(given_up=True))
-        unfinished, problem = answer
+        return await self._after(*answer)
+
+    async def _after(self, unfinished: Any, problem: Problem | None) -> CallEnd[Problem]:
+        """Return how a call in a thread ended, having awaited what it left to be awaited."""
         if unfinished is None:
-            end = _DONE if problem is None else CallEnd(problem)
+            end = DONE if problem is None else CallEnd(problem)
             return self._cut(end) if self._stop is not None and self._stop.requested else end
         if not inspect.isawaitable(unfinished):
             return CallEnd(is_generator=True)
@@ -203,7 +207,13 @@ OWN_FILES = frozenset({__file__, coroutine_driver.__file__, threads.__file__})
 
 
 def _is_unfinished(value: Any) -> bool:
-    return inspect.isawaitable(value) or inspect.isgenerator(value) or inspect.isasyncgen(value)
+    """Tell whether what a function returned is yet to be run."""
+    if value is None:
+        return False
+    try:
+        return inspect.isawaitable(value) or inspect.isgenerator(value) or inspect.isasyncgen(value)
+    except Exception:  # noqa: BLE001 - an odd object, which nobody wants anyway
+        return False
 
 
 async def _awaiting(value: Any) -> None:

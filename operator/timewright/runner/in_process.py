@@ -10,10 +10,10 @@ from timewright.resources.vocabulary import Reason
 from timewright.runner.call import Call
 from timewright.runner.context import RunContext
 from timewright.runner.exception_text import LONGEST_MESSAGE, one_line, traceback_text
-from timewright.runner.guarded_call import OWN_FILES, CallEnd, GuardedCall
+from timewright.runner.guarded_call import DONE, OWN_FILES, CallEnd, GuardedCall
 from timewright.runner.limits import Limits
 from timewright.runner.output import STDERR, Output
-from timewright.runner.result import Result, cancelled, failed, succeeded
+from timewright.runner.result import Result, cancelled, disturbed, failed, succeeded
 from timewright.runner.stop import StopRequest
 
 _SUCCEEDED = succeeded()
@@ -32,6 +32,8 @@ async def run(call: Call, context: RunContext, output: Output, stop: StopRequest
     kwargs = {**call.kwargs, **context.parameters} if context.parameters else call.kwargs
     guarded = GuardedCall(explain, grace=limits.grace, timeout=limits.timeout, stop=stop)
     end = await guarded.call(call.function, call.args, kwargs, is_async=call.is_async)
+    if end is DONE:
+        return _SUCCEEDED
     if end.given_up:
         output.note(f"{call.name} was given up, since it did not end when it was to; it may still be running")
     return _result(end, call.name, stop, limits)
@@ -40,13 +42,13 @@ async def run(call: Call, context: RunContext, output: Output, stop: StopRequest
 def _needs_process(call: Call, context: RunContext, limits: Limits) -> bool:
     if call.isolated or limits.memory_bytes is not None or context.has_own_variables:
         return True
-    return limits.timeout is not None and not limits.is_deadline and not call.is_async
+    return not call.is_async and limits.timeout is not None and not limits.is_deadline
 
 
 def _result(end: CallEnd[Result], name: str, stop: StopRequest, limits: Limits) -> Result:
     if end.disturbed:
-        stop.request("its asyncio task was cancelled by other code in this process", Reason.INTERRUPTED)
-    if end.stopped or end.disturbed:
+        return disturbed()
+    if end.stopped:
         return cancelled(stop)
     if end.timed_out:
         return failed(Reason.TIMED_OUT, f"{name} did not finish {limits.within()} and was ended")

@@ -22,7 +22,7 @@ STDERR = 2
 Frame: TypeAlias = Callable[[int, bytes], bytes]
 """Makes of a line that was printed to stdout (1) or stderr (2) what is shown of it; both are without their end."""
 
-_LONGEST_LINE_BYTES = 64 * 1024
+_LONGEST_LINE_BYTES = 256 * 1024
 """How much of a line is held back until it ends, where the lines of several runs must not mix."""
 
 
@@ -34,6 +34,7 @@ class Output:
         "_copy",
         "_dropped",
         "_frame",
+        "_is_closed",
         "_label",
         "_lock",
         "_partial",
@@ -73,6 +74,7 @@ class Output:
         self._copy: OutputCopy | None = None
         self._at_line_start = True
         self._dropped = 0
+        self._is_closed = False
 
     def copy_to(self, file: OutputFile) -> None:
         """Write all that the task prints to a file as well."""
@@ -111,14 +113,16 @@ class Output:
         Where nobody reads as fast as it prints, a thread waits. The event loop does not: what is too much for the
         readers is then recorded, but not shown.
         """
-        if LIVE.is_full and self._to is not None:
-            if not _on_event_loop():
+        is_full = LIVE.is_full and self._to is not None
+        if self._is_closed:
+            self._print_late(descriptor, data)
+        elif is_full and _on_event_loop():
+            with self._lock:
+                self._take(descriptor, self._recording().streams[descriptor].feed(data), shown=False)
+        else:
+            if is_full:
                 LIVE.wait_for_room()
-            else:
-                with self._lock:
-                    self._take(descriptor, self._recording().streams[descriptor].feed(data), shown=False)
-                return
-        self.write(descriptor, data)
+            self.write(descriptor, data)
 
     async def room(self) -> None:
         """Wait until more can be passed on without holding it all in memory."""
@@ -155,12 +159,20 @@ class Output:
     def close(self) -> None:
         """End the copy in a file, and tell what could not be written or shown."""
         self.flush()
+        self._is_closed = True
         if self._dropped:
             self.say(f"{self._dropped} bytes were recorded but not shown here: nobody read them fast enough")
         if self._copy is not None:
             self._copy.close()
             if self._copy.problem is not None:
                 self.note(self._copy.problem)
+
+    def _print_late(self, descriptor: int, data: bytes) -> None:
+        """Show what comes from code that has outlived its run; the record is made."""
+        masking = self.masker.stream()
+        with self._lock:
+            if not LIVE.is_full:
+                self._show(descriptor, masking.feed(data) + masking.flush())
 
     def _recording(self) -> _Record:
         if self._record is None:

@@ -38,3 +38,9 @@ def failed(reason: Reason, message: str, exit_code: int | None = None) -> Result
 def cancelled(stop: StopRequest, exit_code: int | None = None) -> Result:
     """Return the result of a run that was stopped from outside."""
     return Result(Outcome.CANCELLED, stop.reason.value, stop.message, exit_code)
+
+
+def disturbed() -> Result:
+    """Return the result of a run whose asyncio task was cancelled, which whoever runs it does not do."""
+    text = "its asyncio task was cancelled by other code in this process"
+    return Result(Outcome.CANCELLED, Reason.INTERRUPTED.value, text)

@@ -20,7 +20,7 @@ from timewright.runner.definition import Definition, Kind
 from timewright.runner.hooks import NO_HOOKS
 from timewright.runner.limits import GRACE_SECONDS, Limits
 from timewright.runner.output import STDERR, Output
-from timewright.runner.result import Result, cancelled, failed
+from timewright.runner.result import Result, cancelled, disturbed, failed
 from timewright.runner.run_result import RunResult
 from timewright.runner.stop import StopRequest
 
@@ -117,7 +117,6 @@ class _Run:
                 result, ended = await self._with_hooks(started)
             output.close()
         finally:
-            context.output = None
             CURRENT.reset(token)
         told = RunResult(
             result.outcome,
@@ -157,7 +156,8 @@ class _Run:
                 self._output.note("not tried again: whoever started this leaves it no time for another attempt")
                 return result
             self._output.say(f"attempt {number} failed ({result.reason}): {result.message}; the next in {wait:.1f} s")
-            await self._pause(wait)
+            if not await self._pause(wait):
+                return result
             if self._stop.requested:
                 text = f"{self._stop.message}; attempt {number} had failed: {result.message}"
                 return Result(Outcome.CANCELLED, self._stop.reason.value, text, result.exit_code)
@@ -168,24 +168,20 @@ class _Run:
         try:
             return await self._runner(self._definition.work, self._context, self._output, self._stop, limits)
         except asyncio.CancelledError:
-            self._take_cancellation()
-            return cancelled(self._stop)
+            _take_back_cancellation()
+            return disturbed()
         except Exception as error:  # noqa: BLE001 - a fault of the runner's own must still be reported
             self._output.show(traceback.format_exc(), STDERR)
             return failed(Reason.EXCEPTION, f"the runner failed: {type(error).__name__}: {error}")
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, seconds: float) -> bool:
+        """Wait for the next attempt; return False if there is to be none since the asyncio task was cancelled."""
         try:
             await attempts.pause(seconds, self._stop)
         except asyncio.CancelledError:
-            self._take_cancellation()
-
-    def _take_cancellation(self) -> None:
-        """Take the cancellation of the asyncio task as a request to stop: whoever waits for this gets a result."""
-        self._stop.request("its asyncio task was cancelled by other code in this process", Reason.INTERRUPTED)
-        task = asyncio.current_task()
-        if task is not None:
-            task.uncancel()
+            _take_back_cancellation()
+            return False
+        return True
 
     def _keep_attempt(self, number: int, result: Result, started: float, ended: float) -> None:
         """Put a failed attempt on record, and begin with the next."""
@@ -211,7 +207,7 @@ class _Run:
         try:
             await calling
         except asyncio.CancelledError:
-            self._take_cancellation()
+            _take_back_cancellation()
         except Exception as error:  # noqa: BLE001 - no hook may hide how the run ended
             self._output.note(f"hooks: {type(error).__name__}: {error}")
 
@@ -243,6 +239,13 @@ class _Run:
             f"run {context.run_id} of task {self._definition.name}, nominal time {format_time(context.scheduled_at)}: "
             f"{self._definition.summary()}"
         )
+
+
+def _take_back_cancellation() -> None:
+    """Have it that the asyncio task was not cancelled: whoever waits for it gets a result."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()
 
 
 def _runner_of(kind: Kind) -> Runner:

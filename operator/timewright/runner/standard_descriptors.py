@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import os
 
-_STANDARD = (0, 1, 2)
+_STANDARD = (1, 2)
 _FIRST_SPARE = 64
 """Spare copies are numbered from here, out of the way of code that closes the first few."""
 

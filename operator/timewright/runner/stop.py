@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Iterator
 
 from timewright.resources.vocabulary import Reason
+from timewright.runner.signals import taken
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -63,14 +64,8 @@ class StopRequest:
     @contextlib.contextmanager
     def on_signals(self) -> Iterator[None]:
         """Take the signals that ask a process to stop as requests, within the running event loop."""
-        loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, self._on_signal, number.name)
-        try:
+        with taken(_SIGNALS, self._on_signal):
             yield
-        finally:
-            for number in _SIGNALS:
-                loop.remove_signal_handler(number)
 
-    def _on_signal(self, name: str) -> None:
-        self.request(f"stopped by {name} from outside: its Pod was deleted, evicted or past its deadline")
+    def _on_signal(self, number: signal.Signals) -> None:
+        self.request(f"stopped by {number.name} from outside: its Pod was deleted, evicted or past its deadline")
