@@ -1,4 +1,4 @@
-"""The child process in which a Python task runs: `python -m timewright.runner.python_child`.
+"""The child process in which a Python task runs, started by `python_process`.
 
 It reads what to call from stdin as JSON and tells how the call ended on the descriptor named there, as one JSON object:
 `{"ok": true}`, `{"exit": code, "message": text}`, `{"start": text}` or `{"exception": text}`. Tracebacks go to stderr,
@@ -170,7 +170,3 @@ def _forget_stdin() -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-
-
-if __name__ == "__main__":
-    main()

@@ -17,7 +17,16 @@ from timewright.runner.process import ProcessEnd, run_process
 from timewright.runner.result import Result, failed, succeeded
 from timewright.runner.stop import StopRequest
 
-_CHILD = "timewright.runner.python_child"
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
+"""Where this package is. A child may not find it by itself: not everybody's sys.path comes from the environment."""
+
+_CHILD = f"""\
+import sys
+if {_ROOT!r} not in sys.path:
+    sys.path.append({_ROOT!r})
+from timewright.runner.python_child import main
+main()
+"""
 
 
 async def call_in_process(
@@ -31,7 +40,7 @@ async def call_in_process(
     try:
         end = await run_process(
             # -P: the child's own imports must not be caught by a file of the task named, say, json.py.
-            [sys.executable, "-P", "-m", _CHILD],
+            [sys.executable, "-P", "-c", _CHILD],
             # Without a buffer, what is printed appears at once, and nothing is lost when the process is killed.
             environment={"PYTHONUNBUFFERED": "1", **context.environment},
             output=output,

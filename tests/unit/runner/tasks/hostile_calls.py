@@ -231,7 +231,7 @@ async def await_what_swallows_async() -> None:
 async def spin_politely_async() -> None:
     for _ in range(5):
         with contextlib.suppress(asyncio.CancelledError):
-            while True:
+            while True:  # noqa: ASYNC110 - to be impolite is the point
                 await asyncio.sleep(0)
 
 
