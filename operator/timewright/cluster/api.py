@@ -37,6 +37,11 @@ class Resource:
     prefix: str
     plural: str
 
+    @property
+    def group(self) -> str:
+        """The API group, such as `batch`; empty for the core one."""
+        return self.prefix.split("/")[2] if self.prefix.startswith("/apis/") else ""
+
     def path(self, namespace: str | None, name: str = "", subresource: str = "") -> str:
         """Return the path of a collection, of an object in it, or of a part of that object."""
         parts = [self.prefix, *(("namespaces", namespace) if namespace else ()), self.plural, name, subresource]

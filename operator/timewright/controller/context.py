@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from timewright.controller.api import Api
 from timewright.controller.configuration import Configuration
 from timewright.controller.store import Store, TaskKey, TaskRecord
 from timewright.decisions.acceptance import Accepted, Refused
 from timewright.resources.scheduled_task import CronJobStatus, ScheduledTaskStatus
+
+if TYPE_CHECKING:
+    from timewright.controller.daemons import DaemonKey
+    from timewright.controller.reclaim import LeaseSeen
 
 STATUS_WAITS = timedelta(seconds=10)
 """How long a status may wait for schedules that are being applied."""
@@ -35,6 +41,14 @@ class Operator:
     store: Store
     configuration: Configuration
     clock: Callable[[], datetime] = utc_now
+    monotonic: Callable[[], float] = time.monotonic
+    """Seconds that no change of the clock touches."""
+    since: dict[tuple[str, str], float] = field(default_factory=dict)
+    """By what is waited for, and the UID of the object that waits: since when, on the monotonic clock."""
+    leases: dict[DaemonKey, LeaseSeen] = field(default_factory=dict)
+    """The Leases of daemons that tasks wait for."""
+    verified: dict[tuple[str, str, str], Verified] = field(default_factory=dict)
+    """By plural, namespace and name of an object that is made of another: when it was found to be as it should."""
     refused: dict[str, Refusal] = field(default_factory=dict)
     """By the UID of a task: the manifest that the API server refused, so that it is not sent over and over."""
     applied: dict[str, Applied] = field(default_factory=dict)
@@ -52,6 +66,25 @@ class Operator:
         now = self.clock()
         burst = len(self.recently) == BURST and now - self.recently[0] < BURST_SECONDS
         return burst and now - applied.at < STATUS_WAITS
+
+    def waited(self, reason: str, uid: str) -> float:
+        """Return for how many seconds an object has been waiting for something: 0 when this is asked first."""
+        now = self.monotonic()
+        return now - self.since.setdefault((reason, uid), now)
+
+    def waits_no_more(self, reason: str, uid: str) -> None:
+        """Forget that an object has been waiting for something."""
+        self.since.pop((reason, uid), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """An object that was found to be as it should."""
+
+    digest: str
+    generation: int
+    at: float
+    """When, on the monotonic clock."""
 
 
 @dataclass(frozen=True, slots=True)

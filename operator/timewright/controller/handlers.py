@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import kopf
 
+from timewright.controller.prime import SELECTORS, Key
 from timewright.controller.stateless import NoDiffBase, NoProgress
-from timewright.controller.store import Store, TaskKey
+from timewright.controller.store import Store
 from timewright.controller.work_queue import WorkQueue
-from timewright.desired import names
 
 Manifest = dict[str, Any]
 
@@ -29,28 +29,32 @@ def settle(settings: kopf.OperatorSettings) -> None:
     settings.persistence.diffbase_storage = NoDiffBase()
     settings.persistence.progress_storage = NoProgress()
     settings.watching.chunk_size = 500
-    settings.watching.label_selectors["batch", "cronjobs"] = names.TASK_LABEL
-    settings.watching.label_selectors["batch", "jobs"] = names.TASK_LABEL
+    for resource, selector in SELECTORS.items():
+        settings.watching.label_selectors[resource.group, resource.plural] = selector
 
 
 def register(
     registry: kopf.OperatorRegistry,
     store: Store,
-    queue: WorkQueue[TaskKey],
+    queue: WorkQueue[Key],
     alive: Callable[[], dict[str, Any]],
 ) -> None:
     """Register the handlers."""
 
-    def watch(group: str, plural: str, put: Callable[[Manifest], TaskKey | None], drop: Callable[..., Any]) -> None:
+    def watch(group: str, plural: str, put: Callable[[Manifest], Key | None], drop: Callable[..., Any]) -> None:
         @kopf.on.event(group, plural, registry=registry, id=f"{plural}")
         async def on_event(event: kopf.RawEvent, **_: Any) -> None:
             body = cast("Manifest", event["object"])
             key = drop(body) if event["type"] == "DELETED" else put(body)
             if key is not None:
                 queue.add(key)
+            for daemon in store.daemons.take_news():
+                queue.add(daemon)
 
     watch("timewright.dev", "scheduledtasks", store.put_task, store.drop_task)
     watch("timewright.dev", "taskruns", store.put_run, store.drop_run)
+    watch("timewright.dev", "taskdaemons", store.put_daemon, store.drop_daemon)
+    watch("apps", "deployments", store.put_deployment, store.drop_deployment)
     watch("batch", "cronjobs", store.put_cron_job, store.drop_cron_job)
     watch("batch", "jobs", store.put_job, store.drop_job)
 

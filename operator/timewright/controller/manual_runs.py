@@ -37,8 +37,21 @@ async def start_manual_runs(sync: Sync) -> None:
         await _start(sync, run)
 
 
+async def refuse_manual_runs(sync: Sync) -> None:
+    """End every TaskRun made by hand for an application that keeps running: nothing is left to be started."""
+    text = (
+        "the application keeps running in a Deployment of its own and starts what is due itself; to run a part of it "
+        "by hand, make a task of that part"
+    )
+    for run in sync.operator.store.runs.of(sync.key):
+        if _is_new(run):
+            adopted = await _adopt(sync, run)
+            await finish_run(sync, adopted, None, Result(Outcome.FAILED, Reason.TASK_NOT_READY.value, text))
+
+
 def _is_new(run: ObservedRun) -> bool:
-    return run.trigger is Trigger.MANUAL and not run.finished and run.job_uid is None and not run.deleting
+    new = run.trigger is Trigger.MANUAL and not run.finished and run.job_uid is None and not run.deleting
+    return new and run.daemon is None
 
 
 async def _start(sync: Sync, run: ObservedRun) -> None:

@@ -18,12 +18,14 @@ from timewright.controller import metrics
 from timewright.controller.api import ApiError, connect
 from timewright.controller.configuration import Configuration, ConfigurationError
 from timewright.controller.context import Operator
+from timewright.controller.daemons import DaemonKey
 from timewright.controller.handlers import register
 from timewright.controller.leadership import LeadershipLost, Lease
 from timewright.controller.logs import set_up_logging
-from timewright.controller.prime import RELIST_SECONDS, relist
+from timewright.controller.prime import RELIST_SECONDS, Key, relist
 from timewright.controller.reconcile import reconcile
-from timewright.controller.store import Store, TaskKey
+from timewright.controller.reconcile_daemon import reconcile_daemon
+from timewright.controller.store import Store
 from timewright.controller.web import serve
 from timewright.controller.work_queue import WorkQueue
 
@@ -36,7 +38,7 @@ class Process:
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
         self.store = Store()
-        self.queue: WorkQueue[TaskKey] = WorkQueue(on_error=report)
+        self.queue: WorkQueue[Key] = WorkQueue(on_error=report)
         self.primed = asyncio.Event()
         self.stop = asyncio.Event()
 
@@ -115,9 +117,11 @@ class Process:
         for key in self.store.known_keys():
             self.queue.add(key)
 
-        async def timed(key: TaskKey) -> float | None:
+        async def timed(key: Key) -> float | None:
             begin = time.monotonic()
             try:
+                if isinstance(key, DaemonKey):
+                    return await reconcile_daemon(operator, key)
                 return await reconcile(operator, key)
             finally:
                 metrics.reconcile_seconds.observe(time.monotonic() - begin)
@@ -135,10 +139,10 @@ async def _end(tasks: list[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def report(key: TaskKey, error: Exception) -> None:
+def report(key: Key, error: Exception) -> None:
     """Log why a reconciliation failed; a conflict is no more than a sign that something has just changed."""
     metrics.reconcile_errors.inc()
-    name = f"{key.namespace}/{key.label}"
+    name = f"TaskDaemon {key.namespace}/{key.name}" if isinstance(key, DaemonKey) else f"{key.namespace}/{key.label}"
     if isinstance(error, ApiError) and (error.conflict or error.namespace_ends):
         logger.debug("%s: %s", name, error)
     elif isinstance(error, ApiError | OSError):

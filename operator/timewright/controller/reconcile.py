@@ -15,14 +15,19 @@ from pydantic import ValidationError
 
 from timewright.controller import events
 from timewright.controller.api import SCHEDULED_TASKS, ApiError
+from timewright.controller.application import keep_application, tell_of_application
 from timewright.controller.apply import apply_cron_job
 from timewright.controller.context import Operator, Sync
-from timewright.controller.manual_runs import refuse_orphans, start_manual_runs
+from timewright.controller.handover import Turn, take_turn
+from timewright.controller.leave import leave_to_daemon
+from timewright.controller.manual_runs import refuse_manual_runs, refuse_orphans, start_manual_runs
 from timewright.controller.record import record_runs
 from timewright.controller.retain import remove_expired
 from timewright.controller.store import TaskKey
 from timewright.decisions.acceptance import Accepted, Refused, accept
+from timewright.decisions.handover import handed_to, taken_up
 from timewright.decisions.next_tick import next_native_ticks
+from timewright.decisions.ownership import DEPLOYMENT
 from timewright.decisions.status import (
     accepted_conditions,
     count_runs,
@@ -30,7 +35,8 @@ from timewright.decisions.status import (
     summarize_runs,
     with_conditions,
 )
-from timewright.desired.names import cron_job_name
+from timewright.desired.names import application_name, cron_job_name
+from timewright.resources.conditions import Condition
 from timewright.resources.scheduled_task import ScheduledTaskStatus
 from timewright.timetable import Dialect, ScheduleError, parse
 from timewright.timetable.spread import seed_of_task
@@ -69,16 +75,50 @@ async def reconcile(operator: Operator, key: TaskKey) -> float | None:
     verdict = accept(raw_spec, seed=seed_of_task(key.namespace, task.name))
     sync = Sync(operator, key, task, operator.clock(), verdict, status)
 
-    not_ready = await apply_cron_job(sync)
+    turn = await take_turn(sync)
+    if turn.now is None or turn.now.daemon is not None:
+        await leave_to_daemon(sync, turn.now, raw_status)
+        return sync.wake_after
+    if turn.now == DEPLOYMENT:
+        await _reconcile_application(sync, turn, raw_status)
+        return sync.wake_after
+
+    not_ready = HANDING_OVER if turn.leaving else await apply_cron_job(sync)
     applied = operator.applied.get(task.uid)
     if applied is not None and operator.may_wait(applied):
         return TOLD_LATER_SECONDS  # schedules come first: what can be told of this one is told after those that wait
     await record_runs(sync)
     await start_manual_runs(sync)
     summarize(sync, not_ready)
+    sync.status = with_conditions(sync.status, [_health_of_runs(sync)])
+    if not turn.leaving and not_ready is None and isinstance(sync.verdict, Accepted):
+        sync.status = taken_up(sync.status)
+    await _end_turn(sync, turn, raw_status)
+    return sync.wake_after
+
+
+HANDING_OVER = "HandingOver", "its ticks are about to change hands; none is lost by it"
+
+
+async def _reconcile_application(sync: Sync, turn: Turn, raw_status: dict[str, Any]) -> None:
+    """Do for an application that keeps running what is done for other tasks: it has a Deployment in place of Jobs."""
+    not_ready = HANDING_OVER if turn.leaving else await keep_application(sync)
+    await record_runs(sync)
+    await refuse_manual_runs(sync)
+    summarize(sync, not_ready, "the Deployment is applied")
+    if not turn.leaving:
+        await tell_of_application(sync)
+    await _end_turn(sync, turn, raw_status)
+
+
+async def _end_turn(sync: Sync, turn: Turn, raw_status: dict[str, Any]) -> None:
+    """Write the status, and with it who decides from here on."""
+    if turn.then is not None:
+        name = application_name(sync.task.name)
+        sync.status = handed_to(sync.status, turn.then, turn.watermark, name)
+        sync.wake_in(0.0)
     await write_status(sync, raw_status)
     await remove_expired(sync)
-    return sync.wake_after
 
 
 def read_status(raw: dict[str, Any]) -> ScheduledTaskStatus:
@@ -95,18 +135,23 @@ def read_status(raw: dict[str, Any]) -> ScheduledTaskStatus:
     return ScheduledTaskStatus()
 
 
-def summarize(sync: Sync, not_ready: tuple[str, str] | None) -> None:
-    """Work out the status."""
+def summarize(sync: Sync, not_ready: tuple[str, str] | None, applied_text: str = "the CronJob is applied") -> None:
+    """Work out the status, except for the condition Healthy."""
     jobs, runs = sync.operator.store.jobs.of(sync.key), sync.operator.store.runs.of(sync.key)
     generation = sync.task.generation
     status = summarize_runs(count_runs(sync.status, runs, jobs), runs, jobs)
     applied = isinstance(sync.verdict, Accepted) and not_ready is None
     running = generation if applied else status.accepted_generation
-    conditions = accepted_conditions(sync.verdict, not_ready, generation, running, sync.now)
-    conditions.append(healthy_condition(status.last_outcome, status.last_run, generation, sync.now))
-    status = with_conditions(status, conditions)
+    status = with_conditions(
+        status, accepted_conditions(sync.verdict, not_ready, generation, running, sync.now, applied_text)
+    )
     sync.status = status.model_copy(update={"observed_generation": generation, "accepted_generation": running})
     set_next_ticks(sync)
+
+
+def _health_of_runs(sync: Sync) -> Condition:
+    status = sync.status
+    return healthy_condition(status.last_outcome, status.last_run, sync.task.generation, sync.now)
 
 
 def set_next_ticks(sync: Sync) -> None:

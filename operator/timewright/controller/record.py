@@ -10,6 +10,7 @@ from typing import Any
 from timewright.controller import events, metrics
 from timewright.controller.api import JOBS, PODS, TASK_RUNS, ApiError
 from timewright.controller.context import Sync
+from timewright.controller.daemons import DaemonKey
 from timewright.controller.observe import observe_job, observe_pod
 from timewright.decisions import run_status
 from timewright.decisions.observed import ObservedJob, ObservedPod, ObservedRun
@@ -35,22 +36,53 @@ async def record_runs(sync: Sync) -> None:
     store = sync.operator.store
     counted = set(sync.status.counted_runs)
     jobs = sorted(store.jobs.of(sync.key), key=lambda job: job.created_at)
-    for job in jobs:
-        if job.run_name is None and store.runs.find(sync.key, job.name) is None and job.name not in counted:
-            await _create_run(sync, job)
+    await _create_missing(sync, jobs, counted)
     for run in store.runs.of(sync.key):
-        if run.finished or run.deleting:
+        if run.finished or run.deleting or is_settled_by_daemon(sync, run):
             continue
         job_of_run = next((job for job in jobs if belongs_to(job, run)), None)
         if job_of_run is not None:
             await _follow(sync, run, job_of_run)
         elif run.job_uid is not None:
             await _settle_without_job(sync, run)
+        elif run.daemon is not None:
+            await _settle_without_daemon(sync, run)
         elif run.trigger is Trigger.SCHEDULE:
             await _settle_unclaimed(sync, run)
     for job in jobs:
         if job.deleted and (job.task_run_name in counted or not _is_awaited(sync, job)):
             store.jobs.drop(sync.key, job.name, job.uid)
+
+
+async def record_native_runs(sync: Sync) -> None:
+    """Do the same for no more than the Jobs that the task's CronJob made, while a daemon decides the ticks."""
+    store = sync.operator.store
+    jobs = [job for job in store.jobs.of(sync.key) if job.daemon is None and job.controller_uid != sync.task.uid]
+    await _create_missing(sync, jobs, set(sync.status.counted_runs))
+    for run in store.runs.of(sync.key):
+        if run.finished or run.deleting or run.daemon is not None:
+            continue
+        job_of_run = next((job for job in jobs if belongs_to(job, run)), None)
+        if job_of_run is not None:
+            await _follow(sync, run, job_of_run)
+    for job in store.jobs.of(sync.key):
+        if job.deleted and not _is_awaited(sync, job):
+            store.jobs.drop(sync.key, job.name, job.uid)
+
+
+def is_settled_by_daemon(sync: Sync, run: ObservedRun) -> bool:
+    """Tell whether there is a daemon that tells how a run ends, whoever decides the task's ticks by now."""
+    key = DaemonKey(sync.key.namespace, run.daemon or "")
+    return run.daemon is not None and key in sync.operator.store.daemons.records
+
+
+async def _create_missing(sync: Sync, jobs: list[ObservedJob], counted: set[str]) -> None:
+    """Create the TaskRuns of Jobs that a CronJob made. A daemon has counted its own, with or without a TaskRun."""
+    store = sync.operator.store
+    for job in jobs:
+        ours = job.run_name is None and job.daemon is None
+        if ours and store.runs.find(sync.key, job.name) is None and job.name not in counted:
+            await _create_run(sync, job)
 
 
 def belongs_to(job: ObservedJob, run: ObservedRun) -> bool:
@@ -151,6 +183,12 @@ async def _settle_unclaimed(sync: Sync, run: ObservedRun) -> None:
         text = "spec.trigger: Schedule is written by the operator alone; leave it out to run the task now"
         result = Result(Outcome.FAILED, Reason.INVALID_TRIGGER.value, text)
     await finish_run(sync, run, None, result)
+
+
+async def _settle_without_daemon(sync: Sync, run: ObservedRun) -> None:
+    """Settle a run in the process of a daemon that is no more."""
+    text = f"TaskDaemon {run.daemon!r}, which ran it, was removed; how it ended is not known"
+    await finish_run(sync, run, None, Result(Outcome.LOST, Reason.OWNER_GONE.value, text))
 
 
 async def finish_run(sync: Sync, run: ObservedRun, job: ObservedJob | None, result: Result) -> None:

@@ -12,6 +12,7 @@ from timewright.controller.context import Sync
 from timewright.decisions.observed import ObservedJob
 from timewright.decisions.retention import expired_jobs, expired_runs, next_expiry
 from timewright.desired.cron_job import time_to_live
+from timewright.resources.scheduled_task import ScheduledTaskSpec
 
 
 async def remove_expired(sync: Sync) -> None:
@@ -20,9 +21,8 @@ async def remove_expired(sync: Sync) -> None:
     if spec is None:
         return  # limits that cannot be read remove nothing
     counted = set(sync.status.counted_runs)
-    for job in expired_jobs(store.jobs.of(sync.key), counted, spec):
-        await api.delete(JOBS, sync.key.namespace, job.name, job.uid)
-        store.jobs.revise(sync.key, replace(job, deleting=True))
+    jobs = store.jobs.of(sync.key)
+    await _remove_jobs(sync, jobs, counted | _settled_by_daemons(sync, jobs), spec)
     for run in expired_runs(store.runs.of(sync.key), counted, spec, sync.now):
         await api.delete(TASK_RUNS, sync.key.namespace, run.name, run.uid)
         store.runs.revise(sync.key, replace(run, deleting=True))
@@ -34,6 +34,28 @@ async def remove_expired(sync: Sync) -> None:
         for job in store.jobs.of(sync.key):
             if _may_expire(job) and job.task_run_name in counted:
                 await _let_expire(sync, job, seconds)
+
+
+async def remove_native_jobs(sync: Sync) -> None:
+    """Remove Jobs of the task's CronJob beyond the user's limits, while a daemon decides the ticks."""
+    spec, store = sync.verdict.spec, sync.operator.store
+    if spec is None:
+        return
+    jobs = [job for job in store.jobs.of(sync.key) if job.daemon is None and job.controller_uid != sync.task.uid]
+    recorded = {run.name for run in store.runs.of(sync.key) if run.finished} | set(sync.status.counted_runs)
+    await _remove_jobs(sync, jobs, recorded, spec)
+
+
+async def _remove_jobs(sync: Sync, jobs: list[ObservedJob], recorded: set[str], spec: ScheduledTaskSpec) -> None:
+    for job in expired_jobs(jobs, recorded, spec):
+        await sync.operator.api.delete(JOBS, sync.key.namespace, job.name, job.uid)
+        sync.operator.store.jobs.revise(sync.key, replace(job, deleting=True))
+
+
+def _settled_by_daemons(sync: Sync, jobs: list[ObservedJob]) -> set[str]:
+    """Return the names of the runs of daemons' Jobs: counted, unless a TaskRun still waits for its outcome."""
+    awaited = {run.name for run in sync.operator.store.runs.of(sync.key) if not run.finished}
+    return {job.task_run_name for job in jobs if job.daemon is not None} - awaited
 
 
 async def _let_expire(sync: Sync, job: ObservedJob, seconds: int) -> None:

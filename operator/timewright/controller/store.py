@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from timewright.controller.observe import observe_cron_job, observe_job, observe_run
-from timewright.decisions.observed import ObservedCronJob, ObservedJob, ObservedRun
+from timewright.controller.daemons import NO_CONCERN, DaemonKey, DaemonRecord, Daemons, concern_of
+from timewright.controller.observe import observe_cron_job, observe_deployment, observe_job, observe_run
+from timewright.decisions.observed import ObservedCronJob, ObservedDeployment, ObservedJob, ObservedRun
 from timewright.desired import names
 from timewright.resources.model import parse_time
 
@@ -97,7 +98,17 @@ class Shelf(Generic[Observed]):
 class TaskRecord:
     """A ScheduledTask, kept as compact JSON: ten thousand parsed ones would fill the memory."""
 
-    __slots__ = ("_text", "deleting", "generation", "last_success", "name", "resource_version", "uid", "version")
+    __slots__ = (
+        "_text",
+        "concern",
+        "deleting",
+        "generation",
+        "last_success",
+        "name",
+        "resource_version",
+        "uid",
+        "version",
+    )
 
     def __init__(self, body: Manifest) -> None:
         metadata = body["metadata"]
@@ -107,6 +118,7 @@ class TaskRecord:
         self.resource_version: str = metadata["resourceVersion"]
         self.version = version_of(body)
         self.deleting = "deletionTimestamp" in metadata
+        self.concern = concern_of(body)
         status = body.get("status") or {}
         self.last_success: str | None = status.get("lastSuccessTime")
         self._text = json.dumps({"spec": body.get("spec") or {}, "status": status}, separators=(",", ":")).encode()
@@ -117,6 +129,14 @@ class TaskRecord:
         return parsed["spec"], parsed["status"]
 
 
+class OwnedDeployment(NamedTuple):
+    """A Deployment, the version that is known of it, and the daemon or task that it is of."""
+
+    version: int
+    key: TaskKey | DaemonKey
+    record: ObservedDeployment
+
+
 class Store:
     """What the operator knows of the cluster."""
 
@@ -125,6 +145,9 @@ class Store:
         self.cron_jobs: Shelf[ObservedCronJob] = Shelf()
         self.jobs: Shelf[ObservedJob] = Shelf()
         self.runs: Shelf[ObservedRun] = Shelf()
+        self.daemons = Daemons()
+        self.deployments: dict[tuple[str, str], OwnedDeployment] = {}
+        """By namespace and name."""
 
     def put_task(self, body: Manifest) -> TaskKey | None:
         """Take in a ScheduledTask; return its key if that was news."""
@@ -134,15 +157,21 @@ class Store:
         if known is not None and known.uid == record.uid and known.version >= record.version:
             return None
         self.tasks[key] = record
+        self.daemons.concern(key.namespace, key, known.concern if known is not None else NO_CONCERN, record.concern)
         return key
 
     def drop_task(self, body: Manifest) -> TaskKey:
         """Forget a ScheduledTask."""
         key = TaskKey(body["metadata"]["namespace"], names.task_label(body["metadata"]["name"]))
-        known = self.tasks.get(key)
-        if known is not None and known.uid == body["metadata"]["uid"]:
-            del self.tasks[key]
+        self.forget_task(key, body["metadata"]["uid"])
         return key
+
+    def forget_task(self, key: TaskKey, uid: str) -> None:
+        """Forget a ScheduledTask, if it is of that UID."""
+        known = self.tasks.get(key)
+        if known is not None and known.uid == uid:
+            del self.tasks[key]
+            self.daemons.concern(key.namespace, key, known.concern, NO_CONCERN)
 
     def put_cron_job(self, body: Manifest) -> TaskKey | None:
         """Take in a CronJob; return the key of its task if that was news."""
@@ -179,9 +208,46 @@ class Store:
         self.runs.drop(key, body["metadata"]["name"], body["metadata"]["uid"], version_of(body))
         return key
 
-    def known_keys(self) -> set[TaskKey]:
+    def put_daemon(self, body: Manifest) -> DaemonKey | None:
+        """Take in a TaskDaemon; return its key if that was news."""
+        key = DaemonKey(body["metadata"]["namespace"], body["metadata"]["name"])
+        return key if self.daemons.put(key, DaemonRecord(body, version_of(body))) else None
+
+    def drop_daemon(self, body: Manifest) -> DaemonKey:
+        """Forget a TaskDaemon."""
+        key = DaemonKey(body["metadata"]["namespace"], body["metadata"]["name"])
+        self.daemons.drop(key, body["metadata"]["uid"])
+        return key
+
+    def put_deployment(self, body: Manifest) -> TaskKey | DaemonKey | None:
+        """Take in a Deployment; return the key of the daemon or task that it is of, if that was news."""
+        key = deployment_key(body)
+        at, version = (body["metadata"]["namespace"], body["metadata"]["name"]), version_of(body)
+        known = self.deployments.get(at)
+        if key is None or (known is not None and known.version >= version):
+            return None
+        self.deployments[at] = OwnedDeployment(version, key, observe_deployment(body))
+        return key
+
+    def drop_deployment(self, body: Manifest) -> TaskKey | DaemonKey | None:
+        """Forget a Deployment; return the key of the daemon or task that it was of."""
+        self.forget_deployment(body["metadata"]["namespace"], body["metadata"]["name"], body["metadata"]["uid"])
+        return deployment_key(body)
+
+    def forget_deployment(self, namespace: str, name: str, uid: str) -> None:
+        """Forget a Deployment, if it is of that UID."""
+        known = self.deployments.get((namespace, name))
+        if known is not None and known.record.uid == uid:
+            del self.deployments[namespace, name]
+
+    def deployment(self, namespace: str, name: str) -> ObservedDeployment | None:
+        """Return a Deployment by its name."""
+        known = self.deployments.get((namespace, name))
+        return known.record if known is not None else None
+
+    def known_keys(self) -> set[TaskKey | DaemonKey]:
         """Return the key of everything known."""
-        found = set(self.tasks)
+        found: set[TaskKey | DaemonKey] = {*self.tasks, *self.daemons.keys()}
         for key, _ in self.cron_jobs.all():
             found.add(key)
         for key, _ in self.jobs.all():
@@ -212,6 +278,12 @@ def label_key(body: Manifest) -> TaskKey | None:
     """Return the key of the task that an object's label names."""
     label = (body["metadata"].get("labels") or {}).get(names.TASK_LABEL)
     return TaskKey(body["metadata"]["namespace"], label) if label else None
+
+
+def deployment_key(body: Manifest) -> TaskKey | DaemonKey | None:
+    """Return the key of the daemon or task that a Deployment is of."""
+    daemon = (body["metadata"].get("labels") or {}).get(names.DAEMON_LABEL)
+    return DaemonKey(body["metadata"]["namespace"], daemon) if daemon else label_key(body)
 
 
 def run_key(body: Manifest) -> TaskKey:

@@ -60,12 +60,17 @@ def summarize_runs(
 
 
 def accepted_conditions(
-    verdict: Accepted | Refused, not_ready: tuple[str, str] | None, generation: int, running: int | None, now: datetime
+    verdict: Accepted | Refused,
+    not_ready: tuple[str, str] | None,
+    generation: int,
+    running: int | None,
+    now: datetime,
+    applied: str = "the CronJob is applied",
 ) -> list[Condition]:
     """Return the conditions Accepted and Ready.
 
     `not_ready` is a reason and a message where a valid task could not be applied; `running` is the generation whose
-    schedule runs, if any.
+    schedule runs, if any; `applied` tells what a valid task became.
     """
     if isinstance(verdict, Refused):
         goes_on = f"; generation {running} keeps running" if running is not None else ""
@@ -77,7 +82,7 @@ def accepted_conditions(
     if not_ready is not None:
         reason, message = not_ready
         return [accepted, condition("Ready", False, reason, message, now=now, generation=generation)]
-    return [accepted, condition("Ready", True, "Applied", "the CronJob is applied", now=now, generation=generation)]
+    return [accepted, condition("Ready", True, "Applied", applied, now=now, generation=generation)]
 
 
 def healthy_condition(last: Outcome | None, last_run: str | None, generation: int, now: datetime) -> Condition:

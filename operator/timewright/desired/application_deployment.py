@@ -13,7 +13,7 @@ from timewright.resources.scheduled_task import ScheduledTaskSpec
 
 Manifest = dict[str, Any]
 
-_COMPONENT = {"app.kubernetes.io/component": "application"}
+COMPONENT = {"app.kubernetes.io/component": "application"}
 """Keeps its Pod apart from those of the task's Jobs, which carry the task's label too."""
 
 
@@ -25,7 +25,7 @@ def build_application_deployment(
     `spec` is that of an `app` with `work`. Of two Pods at once each would run all that is due, so an old one ends
     before a new one begins. A suspended task keeps its Deployment without a Pod.
     """
-    labels = {**names.labels(name), **_COMPONENT}
+    labels = {**names.labels(name), **COMPONENT}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -57,7 +57,7 @@ def _template(namespace: str, name: str, spec: ScheduledTaskSpec, runner: Runner
     containers = [_without_run(each) for each in pod.get("containers") or []]
     return {
         **template,
-        "metadata": {**metadata, "labels": {**labels, **_COMPONENT}},
+        "metadata": {**metadata, "labels": {**labels, **COMPONENT}},
         # A Deployment takes no other policy, and a task may say one that its Jobs take.
         "spec": {**pod, "restartPolicy": "Always", "containers": containers},
     }

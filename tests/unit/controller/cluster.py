@@ -14,8 +14,10 @@ from typing import Any, cast
 from timewright.controller.api import CRON_JOBS, JOBS, SCHEDULED_TASKS, TASK_RUNS, Api, ApiError, Resource
 from timewright.controller.configuration import Configuration
 from timewright.controller.context import Operator
+from timewright.controller.daemons import DaemonKey
 from timewright.controller.prime import relist
 from timewright.controller.reconcile import reconcile
+from timewright.controller.reconcile_daemon import reconcile_daemon
 from timewright.controller.store import Store, TaskKey
 from timewright.desired.runner_image import RunnerImage
 from timewright.resources.model import format_time
@@ -197,12 +199,28 @@ class FakeApi:
             before = copy.deepcopy(stored)
             for field in ("labels", "annotations"):
                 if field in metadata:
-                    stored["metadata"][field] = (stored["metadata"].get(field) or {}) | metadata[field]
+                    others = {
+                        key: value for key, value in (stored["metadata"].get(field) or {}).items() if not ours(key)
+                    }
+                    stored["metadata"][field] = others | metadata[field]
             if "ownerReferences" in metadata:
                 stored["metadata"]["ownerReferences"] = copy.deepcopy(metadata["ownerReferences"])
-            if "spec" in body:
-                stored["spec"] = copy.deepcopy(body["spec"])
+            for field in body.keys() - {"apiVersion", "kind", "metadata", "status"}:
+                stored[field] = copy.deepcopy(body[field])
             cluster._touch(stored, before)
+            return stored
+
+        return await self._answer("apply", resource, applied)
+
+    async def apply_status(self, resource: Resource, body: Manifest) -> Manifest:
+        def applied() -> Manifest:
+            stored = self._cluster._find(resource, body["metadata"]["namespace"], body["metadata"]["name"])
+            before = copy.deepcopy(stored)
+            status = stored.setdefault("status", {})
+            listed = {each["type"]: each for each in status.get("conditions") or []}
+            listed |= {each["type"]: each for each in body["status"].get("conditions") or []}
+            status |= {**body["status"], "conditions": list(listed.values())}
+            self._cluster._touch(stored, before)
             return stored
 
         return await self._answer("apply", resource, applied)
@@ -218,6 +236,9 @@ class FakeApi:
             before = copy.deepcopy(stored)
             for part in [subresource] if subresource else [key for key in body if key != "metadata"]:
                 stored[part] = merged(stored.get(part), body[part])
+            for part in ("labels", "annotations"):
+                if part in (body.get("metadata") or {}):
+                    stored["metadata"][part] = merged(stored["metadata"].get(part), body["metadata"][part])
             self._cluster._touch(stored, before)
             return stored
 
@@ -245,6 +266,11 @@ class FakeApi:
         return answer
 
 
+def ours(key: str) -> bool:
+    """Tell whether a label or annotation is one that the operator alone sets, so that its applies own it."""
+    return key.startswith("timewright.dev/")
+
+
 def merged(old: Any, patch: Any) -> Any:
     """Apply a JSON merge patch (RFC 7386)."""
     if not isinstance(patch, dict):
@@ -266,7 +292,9 @@ class Replica:
         self.store = Store()
         configuration = Configuration(runner=RunnerImage("timewright:1"))
         api = cast("Api", FakeApi(cluster))
-        self.operator = Operator(api, self.store, configuration, clock=lambda: cluster.now)
+        self.operator = Operator(
+            api, self.store, configuration, clock=lambda: cluster.now, monotonic=lambda: cluster.now.timestamp()
+        )
         self._jobs: dict[str, Manifest] = {}
 
     async def hear(self) -> None:
@@ -291,6 +319,13 @@ class Replica:
         await self.hear()
         self.cluster.requests.clear()
         await reconcile(self.operator, TaskKey(NAMESPACE, name))
+        return list(self.cluster.requests)
+
+    async def reconcile_daemon(self, name: str = "default") -> list[str]:
+        """Reconcile one TaskDaemon with all that is new; return the requests that it took."""
+        await self.hear()
+        self.cluster.requests.clear()
+        await reconcile_daemon(self.operator, DaemonKey(NAMESPACE, name))
         return list(self.cluster.requests)
 
     async def settle(self, name: str = "backup", rounds: int = 12) -> None:

@@ -157,7 +157,7 @@ async def test_a_cron_job_of_somebody_else_is_left_alone() -> None:
 
 @pytest.mark.parametrize(
     "refused",
-    [{"schedule": "61 * * * *"}, {"schedule": "0 0 L * *"}, {"concurrencyPolicy": "Queue"}, {"mode": "Daemon"}],
+    [{"schedule": "61 * * * *"}, {"schedule": "0 0 L * *"}, {"concurrencyPolicy": "Queue"}],
 )
 async def test_an_edit_is_applied_and_an_edit_that_is_refused_changes_nothing(refused: dict[str, Any]) -> None:
     cluster = Cluster()
