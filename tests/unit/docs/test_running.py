@@ -60,7 +60,7 @@ def test_every_outcome_and_reason_is_told_and_no_other() -> None:
 
 
 def test_the_wages_are_paid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    code, more = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     monkeypatch.setenv("TIMEWRIGHT_STORE", f"sqlite://{tmp_path}/state.db")
     names: dict[str, Any] = {}
     exec(code, names)
@@ -70,3 +70,5 @@ def test_the_wages_are_paid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     assert (run.outcome, run.output.startswith("paying the wages of ")) == (Outcome.SUCCEEDED, True)
     assert [tick.astimezone(UTC).day for task in schedule.list() for tick in task.next_ticks] == [25]
+    exec(more, names)
+    assert [task.key for task in schedule.tasks("one of many machines")] == ["payroll/pay_wages", "payroll/sync_stock"]
