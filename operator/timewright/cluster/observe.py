@@ -111,7 +111,7 @@ def observe_deployment(body: Manifest) -> ObservedDeployment:
     metadata, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
     conditions = {each["type"]: each for each in status.get("conditions") or []}
     generation = metadata.get("generation") or 0
-    unmet = [each for each in map(conditions.get, ("ReplicaFailure", "Progressing", "Available")) if each]
+    unmet = [each for each in map(conditions.get, ("ReplicaFailure", "Progressing")) if each]
     return ObservedDeployment(
         name=metadata["name"],
         uid=metadata["uid"],

@@ -53,7 +53,7 @@ async def tell_of_application(sync: Sync) -> None:
     name = names.application_name(sync.task.name)
     found = sync.operator.store.deployment(sync.key.namespace, name)
     well = found is None or found.wanted == 0 or (found.available and found.ready > 0)
-    pods = [] if well else await _pods(sync)
+    pods = [] if well or (found is not None and not found.replicas) else await _pods(sync)
     if not well:
         sync.wake_in(WATCH_SECONDS)
     ready = found is not None and found.ready > 0

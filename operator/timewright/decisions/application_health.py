@@ -24,7 +24,9 @@ def application_health(
     if deployment.available and deployment.ready:
         return healthy(True, "Working", "its work command is running")
     trouble = next(filter(None, map(_trouble, pods)), deployment.message)
-    return healthy(False, "NotWorking", trouble or "its Pod is not ready yet")
+    if trouble:
+        return healthy(False, "NotWorking", trouble)
+    return healthy(None, "Starting", "its Pod is not ready yet")
 
 
 def _trouble(pod: ObservedPod) -> str:

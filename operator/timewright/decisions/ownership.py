@@ -58,7 +58,8 @@ def present(spec: ScheduledTaskSpec, status: ScheduledTaskStatus, generation: in
         return Decider(Mode.DAEMON, status.daemon or spec.daemon_name)
     if status.scheduled_by is Mode.CRON_JOB or status.cron_job is not None:
         return NATIVE
-    return wanted(spec) if generation <= 1 else None
+    # The Deployment of an application is on record before it is made, so that it is never forgotten.
+    return wanted(spec) if generation <= 1 and wanted(spec) != DEPLOYMENT else None
 
 
 def is_mine(daemon: str, spec: ScheduledTaskSpec, status: ScheduledTaskStatus, generation: int) -> bool:

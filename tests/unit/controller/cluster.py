@@ -163,7 +163,7 @@ class FakeApi:
     async def list_all(
         self, resource: Resource, namespace: str | None = None, label_selector: str = ""
     ) -> AsyncIterator[list[Manifest]]:
-        label, _, value = label_selector.partition("=")
+        wanted = [each.partition("=") for each in label_selector.split(",") if each]
 
         def matching() -> list[Manifest]:
             return [
@@ -171,8 +171,7 @@ class FakeApi:
                 for (plural, where, _), body in self._cluster.objects.items()
                 if plural == resource.plural
                 and namespace in (None, where)
-                and (not label or label in (labels := body["metadata"].get("labels") or {}))
-                and (not value or labels[label] == value)
+                and all(has_label(body, label, value) for label, _, value in wanted)
             ]
 
         yield self._carry_out("list", resource, matching)
@@ -264,6 +263,12 @@ class FakeApi:
         answer = copy.deepcopy(action())
         self._cluster.after(request)
         return answer
+
+
+def has_label(body: Manifest, label: str, value: str) -> bool:
+    """Tell whether an object carries a label: with that value, where one is asked for."""
+    labels = body["metadata"].get("labels") or {}
+    return label in labels and value in ("", labels[label])
 
 
 def ours(key: str) -> bool:

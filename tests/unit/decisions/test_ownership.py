@@ -59,6 +59,7 @@ CRON_JOB = {"name": "backup", "generation": 1}
     [
         ({}, {}, 1, NATIVE),
         ({"mode": "Daemon"}, {}, 1, DEFAULT),
+        ({"mode": "Daemon", **APP}, {}, 1, None),
         ({"mode": "Daemon"}, {}, 2, None),
         ({}, {}, 2, None),
         ({"mode": "Daemon"}, {"cronJob": CRON_JOB}, 2, NATIVE),
