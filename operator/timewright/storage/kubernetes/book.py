@@ -1,0 +1,261 @@
+"""What the leader remembers of one task, and which of it the Lease has to tell."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from timewright.decisions.task_state import OpenPhase, OpenRun, TaskState
+from timewright.resources.vocabulary import Outcome, Trigger
+from timewright.storage.kubernetes.journal import Account
+from timewright.storage.kubernetes.takeover import NOT_ACCEPTED, Told
+from timewright.storage.protocol import Retention
+from timewright.storage.records import Change, RunRecord, StoredTask
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the status of a task tells, as far as a new leader goes by it."""
+
+    watermark: int | None
+    revision: int | None
+    schedule_id: str | None
+    suspended: bool
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a new leader takes what comes after the watermark for undecided."""
+        return self.suspended or self.schedule_id == NOT_ACCEPTED
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What is to be written of a task: the numbers, and the runs that have ended since the last time."""
+
+    written: Written
+    counters: Mapping[Outcome, int]
+    counts: Mapping[Outcome, int]
+    """How many ticks have ended in each way since the last time."""
+    claimed: tuple[int, ...]
+    queued: tuple[int, ...]
+    records: tuple[RunRecord, ...]
+    """The oldest first, no more than the task keeps."""
+    stored: StoredTask
+
+
+class Book:
+    """One task in the memory of the leader. Instants are UTC seconds."""
+
+    __slots__ = (
+        "_later_trouble",
+        "_retention",
+        "begins_at",
+        "counters",
+        "counts",
+        "key",
+        "open",
+        "others",
+        "run_id_of",
+        "stored",
+        "succeeded",
+        "trouble",
+        "written",
+    )
+
+    def __init__(
+        self,
+        told: Told,
+        stored: StoredTask,
+        counters: dict[Outcome, int],
+        run_id_of: Callable[[int], str],
+        retention: Retention,
+    ) -> None:
+        """Begin with what the status tells; `stored` is where the task goes on from."""
+        self.key = stored.key
+        self.begins_at = told.begins_at
+        self.written = Written(told.watermark, told.revision, told.schedule_id, told.suspended)
+        self.counters = counters
+        self.counts: dict[Outcome, int] = {}
+        """Of ticks alone, since the status was written: runs by hand have TaskRuns of their own to tell of them."""
+        self.trouble: int | None = None
+        """The first tick since then that the rule of the Lease gets wrong."""
+        self._later_trouble: int | None = None
+        self.stored = replace(stored, counters=counters)
+        self.open: dict[str, RunRecord] = {}
+        self.run_id_of = run_id_of
+        self.succeeded: deque[RunRecord] = deque()
+        self.others: deque[RunRecord] = deque()
+        self.retain(retention)
+
+    def retain(self, retention: Retention) -> None:
+        """Keep that many ended runs until they are written, the latest of each kind."""
+        self.succeeded = deque(self.succeeded, maxlen=retention.succeeded_runs)
+        self.others = deque(self.others, maxlen=retention.other_runs)
+
+    def note_trouble(self, tick: int) -> None:
+        """Remember that the rule is wrong from a tick on."""
+        self.trouble = tick if self.trouble is None else min(tick, self.trouble)
+        self._later_trouble = tick if self._later_trouble is None else min(tick, self._later_trouble)
+
+    def apply(self, change: Change) -> None:
+        """Make a change that was decided on the present version."""
+        before = self.stored.state
+        runs = change.runs
+        if before.schedule_id != change.schedule_id or before.suspended != change.suspended:
+            self.note_trouble((self.begins_at if before.watermark is None else before.watermark) + 1)
+        is_told_of = self.written.is_held and before.suspended and change.suspended
+        if len(runs) == 1 and not before.open_runs and runs[0].phase is OpenPhase.CLAIMED:
+            open_runs: tuple[OpenRun, ...] = (self._opened(runs[0]),)
+        else:
+            known = {run.run_id: run for run in before.open_runs}
+            for run in runs:
+                if run.outcome is None:
+                    known[run.run_id] = self._opened(run)
+                    continue
+                opened = known.pop(run.run_id, None)
+                self._end(run, is_told_of=is_told_of and opened is None)
+            open_runs = tuple(known.values())
+        for outcome, count in change.ended.items():
+            self.counts[outcome] = self.counts.get(outcome, 0) + count
+            self.counters[outcome] = self.counters.get(outcome, 0) + count
+            if not is_told_of:
+                self.note_trouble((self.begins_at if before.watermark is None else before.watermark) + 1)
+        state = TaskState(change.watermark, change.schedule_id, change.suspended, open_runs)
+        self.stored = self._with(state, self.stored.version + 1)
+
+    def finish(self, run: RunRecord) -> bool:
+        """Take the outcome of an open run; tell whether it was open."""
+        state = self.stored.state
+        open_runs = tuple(each for each in state.open_runs if each.run_id != run.run_id)
+        if len(open_runs) == len(state.open_runs):
+            return False
+        known = self.open.pop(run.run_id, None)
+        if known is not None and known is not run:
+            run.parameters, run.idempotency_key = known.parameters, known.idempotency_key
+        self._end(run, is_told_of=False)
+        state = TaskState(state.watermark, state.schedule_id, state.suspended, open_runs)
+        self.stored = self._with(state, self.stored.version)
+        return True
+
+    def first_to_tell(self) -> int | None:
+        """Return the first tick for which the rule of the Lease does not hold now, in the order of time."""
+        ticks = [run.scheduled_at for run in self.stored.state.open_runs if run.trigger is not Trigger.MANUAL]
+        if self.trouble is not None:
+            ticks.append(self.trouble)
+        return min(ticks, default=None)
+
+    def account(self, decided_until: int) -> Account:
+        """Return what the Lease has to tell. Up to `decided_until` no task has a tick that is not decided."""
+        claimed, queued = self._open_ticks()
+        state = self.stored.state
+        return Account(
+            base=self.written.revision,
+            until=self._until(decided_until),
+            counts=dict(self.counts),
+            claimed=claimed,
+            queued=queued,
+            schedule_id=state.schedule_id or NOT_ACCEPTED,
+            suspended=state.suspended,
+        )
+
+    def snapshot(self, decided_until: int) -> Snapshot:
+        """Return what to write now. Once it is written, `wrote` has to be told."""
+        claimed, queued = self._open_ticks()
+        state = self.stored.state
+        self._later_trouble = None
+        records = sorted((*self.succeeded, *self.others), key=lambda run: (run.scheduled_at, run.run_id))
+        revision = (self.written.revision or 0) + 1
+        return Snapshot(
+            Written(self._until(decided_until), revision, state.schedule_id or NOT_ACCEPTED, state.suspended),
+            dict(self.counters),
+            dict(self.counts),
+            claimed,
+            queued,
+            tuple(records),
+            self.stored,
+        )
+
+    def wrote(self, snapshot: Snapshot) -> None:
+        """Note that the status tells all of a snapshot, and that its runs have TaskRuns."""
+        self.written = snapshot.written
+        for outcome, count in snapshot.counts.items():
+            self.counts[outcome] -= count
+        self.trouble = self._later_trouble
+
+    def forget(self, records: tuple[RunRecord, ...]) -> None:
+        """Let go of ended runs that have their TaskRuns."""
+        gone = {run.run_id for run in records}
+        for kept in (self.succeeded, self.others):
+            left = [run for run in kept if run.run_id not in gone]
+            kept.clear()
+            kept.extend(left)
+
+    @property
+    def is_to_be_written(self) -> bool:
+        """Whether the status does not tell of all that has happened to ticks."""
+        return bool(self.trouble is not None or self.succeeded or self.others or any(self.counts.values()))
+
+    def _open_ticks(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        ticks = [run for run in self.stored.state.open_runs if run.trigger is not Trigger.MANUAL]
+        claimed = tuple(sorted(run.scheduled_at for run in ticks if run.phase is not OpenPhase.QUEUED))
+        return claimed, tuple(sorted(run.scheduled_at for run in ticks if run.phase is OpenPhase.QUEUED))
+
+    def _until(self, decided_until: int) -> int:
+        state = self.stored.state
+        decided = self.begins_at if state.watermark is None else state.watermark
+        return decided if state.suspended or not state.schedule_id else max(decided, decided_until)
+
+    def _opened(self, run: RunRecord) -> OpenRun:
+        known = self.open.get(run.run_id)
+        if known is None:
+            self.open[run.run_id] = run
+        else:
+            known.phase, known.host = run.phase, run.host
+        return OpenRun(run.run_id, run.scheduled_at, run.trigger, run.phase or OpenPhase.CLAIMED)
+
+    def _end(self, run: RunRecord, *, is_told_of: bool) -> None:
+        outcome = run.outcome
+        if outcome is None:
+            return
+        self.open.pop(run.run_id, None)
+        self.counters[outcome] = self.counters.get(outcome, 0) + 1
+        if run.trigger is not Trigger.MANUAL:
+            self.counts[outcome] = self.counts.get(outcome, 0) + 1
+            if outcome is not Outcome.SUCCEEDED and not is_told_of:
+                self.note_trouble(run.scheduled_at)
+        (self.succeeded if outcome is Outcome.SUCCEEDED else self.others).append(run)
+        if run.finished_at is not None:
+            self._note_end(run, outcome)
+
+    def _note_end(self, run: RunRecord, outcome: Outcome) -> None:
+        stored, finished_at = self.stored, int(run.finished_at or 0)
+        last_success_at = stored.last_success_at
+        if outcome is Outcome.SUCCEEDED:
+            last_success_at = max(finished_at, last_success_at or 0)
+        last_outcome, last_finished_at = stored.last_outcome, stored.last_finished_at
+        if finished_at >= (last_finished_at or 0):
+            last_outcome, last_finished_at = outcome, finished_at
+        self.stored = StoredTask(
+            stored.key,
+            stored.version,
+            stored.state,
+            stored.pause,
+            stored.counters,
+            last_success_at,
+            last_outcome,
+            last_finished_at,
+        )
+
+    def _with(self, state: TaskState, version: int) -> StoredTask:
+        stored = self.stored
+        return StoredTask(
+            stored.key,
+            version,
+            state,
+            stored.pause,
+            self.counters,
+            stored.last_success_at,
+            stored.last_outcome,
+            stored.last_finished_at,
+        )

@@ -1,0 +1,112 @@
+"""What the daemon's Lease tells beside who leads, and how that is written into its annotations. Pure.
+
+One rule says nearly everything: every tick of a task after the watermark of its status and up to `proven` has
+succeeded. What the rule gets wrong is told task by task in *accounts*, until the task's status tells it. Ticks after
+`proven` and up to `watermark` are claimed, and nobody can tell how they ended; ticks after that are nobody's yet.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from timewright.resources.group import GROUP
+from timewright.resources.vocabulary import Outcome
+
+WATERMARK = f"{GROUP}/watermark"
+PROVEN = f"{GROUP}/proven"
+ACCOUNTS = f"{GROUP}/accounts"
+
+MOST_BYTES = 48_000
+"""How much room accounts take at most. An object's annotations may hold 262,144 bytes, but each claim writes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What has become of a task's ticks since its status was written. Instants are UTC seconds."""
+
+    base: int | None
+    """The revision of that status, None if no daemon wrote it; the account is void once the status has another one."""
+    until: int
+    """Every tick after the watermark of that status and up to here is in `counts`, `claimed` or `queued`."""
+    counts: Mapping[Outcome, int] = field(default_factory=dict)
+    claimed: tuple[int, ...] = ()
+    """Ticks whose runs have been started, or may have been, and have no outcome."""
+    queued: tuple[int, ...] = ()
+    """Ticks that wait for room."""
+    schedule_id: str = ""
+    """The schedule that `until` belongs to."""
+    suspended: bool = False
+    """Whether the task was suspended then: what comes after `until` is not decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Everything that a Lease tells of ticks. Without a watermark nobody has claimed anything yet."""
+
+    watermark: int | None = None
+    proven: int | None = None
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    """By key of the task."""
+
+
+def to_annotations(watermark: int | None, proven: int | None, accounts: Sequence[str]) -> dict[str, str]:
+    """Write a journal. `accounts` are results of `encode`."""
+    annotations = {} if watermark is None else {WATERMARK: str(watermark)}
+    if proven is not None:
+        annotations[PROVEN] = str(proven)
+    return {**annotations, ACCOUNTS: "{" + ",".join(accounts) + "}"}
+
+
+def encode(key: str, account: Account) -> str:
+    """Write one account as a member of a JSON object."""
+    counts = {outcome.value: count for outcome, count in account.counts.items() if count}
+    ticks = (_differences(account.claimed), _differences(account.queued))
+    values = [account.base, account.until, counts, *ticks, account.schedule_id]
+    text = json.dumps([*values, int(account.suspended)], separators=(",", ":"))
+    return f"{json.dumps(key)}:{text}"
+
+
+def from_annotations(annotations: Mapping[str, str] | None) -> Journal:
+    """Read a journal.
+
+    Raises:
+        ValueError: when somebody has spoilt it: what was claimed is not known then, so nothing may be claimed.
+
+    """
+    given = annotations or {}
+    try:
+        parsed: dict[str, list[Any]] = json.loads(given.get(ACCOUNTS) or "{}")
+        accounts = {key: _account(*values) for key, values in parsed.items()}
+        return Journal(_number(given.get(WATERMARK)), _number(given.get(PROVEN)), accounts)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"annotations {WATERMARK}, {PROVEN}, {ACCOUNTS}: {error}") from error
+
+
+def _account(
+    base: int | None,
+    until: int,
+    counts: dict[str, int],
+    claimed: list[int],
+    queued: list[int],
+    schedule_id: str,
+    suspended: int,
+) -> Account:
+    outcomes = {Outcome(outcome): count for outcome, count in counts.items()}
+    return Account(base, until, outcomes, _sums(claimed), _sums(queued), schedule_id, bool(suspended))
+
+
+def _differences(ticks: Sequence[int]) -> list[int]:
+    """Write ascending ticks in little room: each as seconds after the one before."""
+    return [tick - before for tick, before in zip(ticks, (0, *ticks), strict=False)]
+
+
+def _sums(differences: Sequence[int]) -> tuple[int, ...]:
+    return tuple(itertools.accumulate(differences))
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text)

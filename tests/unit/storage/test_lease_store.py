@@ -1,0 +1,368 @@
+"""The store of the daemon: claims by one write, and leaders that go on from one another."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.controller.cluster import Cluster
+from tests.unit.storage.fake_cluster import ReplacingApi
+from timewright.cluster.api import LEASES, Api
+from timewright.decisions.policies import MissedRuns, Policies
+from timewright.decisions.task_state import OpenPhase
+from timewright.engine.planning import plan
+from timewright.engine.task import Task
+from timewright.resources.vocabulary import ConcurrencyPolicy, MissedRunsPolicy, Outcome, Reason
+from timewright.runner.definition import Definition
+from timewright.storage.kubernetes.journal import from_annotations
+from timewright.storage.kubernetes.lease import Lease
+from timewright.storage.kubernetes.store import LeaseStore
+from timewright.storage.kubernetes.takeover import Timing, Told
+from timewright.storage.protocol import OwnershipLost, StoreError
+from timewright.storage.records import Change, RunRecord
+from timewright.timetable import parse
+
+BEGIN = 1_772_366_400
+SECONDS = 10
+
+
+def lease_of(api: ReplacingApi, identity: str, clock: list[float] | None = None) -> Lease:
+    now = clock if clock is not None else [0.0]
+    return Lease(
+        cast("Api", api),
+        namespace="shop",
+        name="timewright-daemon-default",
+        identity=identity,
+        seconds=SECONDS,
+        clock=lambda: now[0],
+    )
+
+
+async def leading(api: ReplacingApi, identity: str = "a/1") -> LeaseStore:
+    lease = lease_of(api, identity)
+    assert await lease.try_to_take()
+    return LeaseStore(lease)
+
+
+def task_of(key: str, expression: str, **more: Any) -> Task:
+    policies = more.pop("policies", Policies(missed_runs=MissedRuns(MissedRunsPolicy.SKIP)))
+    definition = Definition(key, "shop", "command", ["true"])
+    return Task(definition, key, parse(expression), expression, policies=policies, **more)
+
+
+def timing(task: Task) -> Timing:
+    return Timing(task.schedule_id, task.ticks)
+
+
+def adopt(store: LeaseStore, task: Task, told: Told | None = None) -> None:
+    told = told or Told(created_at=BEGIN - 1)
+    store.adopt(task.key, told, timing(task), counters={}, run_id_of=task.run_id)
+
+
+async def decided(store: LeaseStore, tasks: Sequence[Task], now: int) -> list[RunRecord]:
+    """Decide on tasks as of an instant; return what is claimed by it."""
+    stored = await store.load([task.key for task in tasks])
+    plans = [plan(task, stored[task.key], now, "host") for task in tasks]
+    changes = [each.change for each in plans if each.change is not None]
+    made = dict(zip([each.task for each in changes], await store.commit("owner", changes), strict=True))
+    return [run for each in plans for run in (*each.start, *each.resume) if made[run.task]]
+
+
+def ended(run: RunRecord, outcome: Outcome = Outcome.SUCCEEDED) -> RunRecord:
+    run.phase, run.outcome, run.reason, run.finished_at = None, outcome, Reason.COMPLETED.value, run.scheduled_at + 0.1
+    return run
+
+
+async def test_one_write_claims_a_second_however_many_ticks_it_has() -> None:
+    cluster = Cluster()
+    store = await leading(ReplacingApi(cluster))
+    tasks = [task_of(f"task-{number}", "* * * * * *") for number in range(500)]
+    for each in tasks:
+        adopt(store, each)
+    store.ready()
+    cluster.requests.clear()
+    runs = await decided(store, tasks, BEGIN)
+    assert len(runs) == 500
+    assert cluster.requests == ["replace leases"]
+    assert (
+        from_annotations(cluster.of(LEASES)["timewright-daemon-default"]["metadata"]["annotations"]).watermark == BEGIN
+    )
+
+
+async def test_who_was_deposed_can_claim_nothing() -> None:
+    cluster = Cluster()
+    api = ReplacingApi(cluster)
+    store = await leading(api)
+    task = task_of("task", "* * * * * *")
+    adopt(store, task)
+    store.ready()
+    lost: list[bool] = []
+    store.on_lost = lambda: lost.append(True)
+    clock = [0.0]
+    other = lease_of(api, "b/2", clock)
+    assert not await other.try_to_take(), "it is held"
+    clock[0] = SECONDS + 1
+    assert await other.try_to_take()
+    with pytest.raises(OwnershipLost):
+        await decided(store, [task], BEGIN)
+    assert lost == [True]
+    with pytest.raises(OwnershipLost):
+        await store.renew("owner")
+
+
+async def test_a_claim_that_cannot_be_written_is_none() -> None:
+    api = ReplacingApi(Cluster())
+    store = await leading(api)
+    task = task_of("task", "* * * * * *")
+    adopt(store, task)
+    store.ready()
+    api.away = True
+    with pytest.raises(StoreError):
+        await decided(store, [task], BEGIN)
+    api.away = False
+    assert [run.scheduled_at for run in await decided(store, [task], BEGIN)] == [BEGIN]
+
+
+async def test_an_answer_that_got_lost_deposes_nobody() -> None:
+    cluster = Cluster()
+    store = await leading(ReplacingApi(cluster))
+    task = task_of("task", "* * * * * *")
+    adopt(store, task)
+    store.ready()
+
+    def lose(request: str) -> None:
+        cluster.after = lambda request: None
+        raise TimeoutError
+
+    cluster.after = lose
+    with pytest.raises(StoreError):
+        await decided(store, [task], BEGIN)
+    assert [run.scheduled_at for run in await decided(store, [task], BEGIN + 1)][-1] == BEGIN + 1
+
+
+async def test_a_lease_that_is_handed_over_is_taken_at_once() -> None:
+    api = ReplacingApi(Cluster())
+    store = await leading(api, "a/1")
+    store.ready()
+    other = lease_of(api, "b/2")
+    assert not await other.try_to_take()
+    await store.hand_over()
+    assert await other.try_to_take()
+
+
+async def test_what_waits_is_told_by_the_lease_before_it_starts() -> None:
+    cluster = Cluster()
+    store = await leading(ReplacingApi(cluster))
+    queue = Policies(concurrency=ConcurrencyPolicy.QUEUE)
+    task = task_of("task", "* * * * * *", policies=queue)
+    adopt(store, task)
+    store.ready()
+    now = [BEGIN]
+    store.decided_until = lambda: now[0]
+    (first,) = await decided(store, [task], BEGIN)
+    now[0] = BEGIN + 1
+    assert await decided(store, [task], BEGIN + 1) == []
+    await store.renew("owner")
+    account = from_annotations(_annotations(cluster)).accounts["task"]
+    assert (account.claimed, account.queued) == ((BEGIN,), (BEGIN + 1,))
+    await store.finish("owner", [ended(first)])
+    (second,) = await decided(store, [task], BEGIN + 1)
+    account = from_annotations(_annotations(cluster)).accounts["task"]
+    assert (second.scheduled_at, account.claimed, account.queued) == (BEGIN + 1, (BEGIN + 1,), ())
+
+
+def _annotations(cluster: Cluster) -> dict[str, str]:
+    annotations: dict[str, str] = cluster.of(LEASES)["timewright-daemon-default"]["metadata"]["annotations"]
+    return annotations
+
+
+class Truth:
+    """What has really happened, and what the cluster tells of it."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self.tasks = {task.key: task for task in tasks}
+        self.told = {task.key: Told(created_at=BEGIN - 1) for task in tasks}
+        self.counters: dict[str, Counter[Outcome]] = {task.key: Counter() for task in tasks}
+        self.started: Counter[tuple[str, int]] = Counter()
+        self.ended: dict[tuple[str, int], Outcome] = {}
+        self.doubtful: set[tuple[str, int]] = set()
+        """Ticks that were claimed when a leader died, and not told of as ended."""
+
+
+class Leader:
+    """A daemon without its processes: it decides, starts, ends, writes statuses and dies as it is told."""
+
+    def __init__(self, truth: Truth, store: LeaseStore, now: int) -> None:
+        self.truth, self.store, self.now = truth, store, now
+        self.active: dict[tuple[str, int], RunRecord] = {}
+        for key, task in truth.tasks.items():
+            told = truth.told[key]
+            store.adopt(key, told, timing(task), counters=truth.counters[key], run_id_of=task.run_id)
+        store.ready()
+
+    async def second(self) -> None:
+        tasks = list(self.truth.tasks.values())
+        for run in await decided(self.store, tasks, self.now):
+            tick = (run.task, run.scheduled_at)
+            self.truth.started[tick] += 1
+            self.active[tick] = run
+        until = self.now
+        if await self.has_decided(tasks):
+            self.store.decided_until = lambda: until
+
+    async def has_decided(self, tasks: Sequence[Task]) -> bool:
+        """Tell whether no task has a tick left that nobody has decided on."""
+        stored = await self.store.load([task.key for task in tasks])
+        return all(plan(task, stored[task.key], self.now, "host").change is None for task in tasks)
+
+    async def end(self, tick: tuple[str, int], outcome: Outcome) -> None:
+        run = self.active.pop(tick)
+        self.truth.ended[tick] = outcome
+        self.truth.doubtful.add(tick)
+        await self.store.finish("owner", [ended(run, outcome)])
+
+    async def renew(self) -> None:
+        await self.store.renew("owner")
+        self.truth.doubtful.clear()
+
+    async def write(self, key: str) -> None:
+        snapshot = self.store.snapshot(key)
+        assert snapshot is not None
+        told, written, task = self.truth.told[key], snapshot.written, self.truth.tasks[key]
+        known = {each.schedule_id: timing(each) for each in (task, *_SCHEDULES)}
+        self.truth.told[key] = Told(
+            told.created_at,
+            written.watermark,
+            written.revision,
+            written.schedule_id,
+            known.get(written.schedule_id or ""),
+            written.suspended,
+            snapshot.claimed,
+            snapshot.queued,
+        )
+        self.truth.counters[key] = Counter(snapshot.counters)
+        self.store.wrote(key, snapshot)
+
+    def die(self) -> None:
+        self.truth.doubtful |= self.active.keys()
+
+
+_SCHEDULES = [task_of("", "* * * * * *"), task_of("", "*/2 * * * * *"), task_of("", "*/3 * * * * *")]
+_POLICIES = [
+    Policies(concurrency=concurrency, missed_runs=MissedRuns(missed), on_resume=on_resume)
+    for concurrency in (ConcurrencyPolicy.ALLOW, ConcurrencyPolicy.FORBID, ConcurrencyPolicy.QUEUE)
+    for missed in (MissedRunsPolicy.SKIP, MissedRunsPolicy.LATEST)
+    for on_resume in (MissedRunsPolicy.SKIP, MissedRunsPolicy.ALL)
+]
+
+
+@given(seed=st.integers(min_value=0, max_value=2**32), room=st.sampled_from([48_000, 400, 250]))
+@settings(max_examples=150)
+async def test_whatever_happens_counters_are_exact_and_nothing_starts_twice(seed: int, room: int) -> None:
+    chance = random.Random(seed)
+    cluster = Cluster()
+    api = ReplacingApi(cluster)
+    tasks = [
+        task_of(f"task-{number}", chance.choice(_SCHEDULES).schedule_id, policies=chance.choice(_POLICIES))
+        for number in range(4)
+    ]
+    truth = Truth(tasks)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("timewright.storage.kubernetes.store.MOST_BYTES", room)
+        leader = Leader(truth, await leading(api, "pod/0"), BEGIN)
+        for step in range(40):
+            leader.now = BEGIN + step
+            leader = await _something(chance, api, truth, leader)
+        await _come_to_rest(chance, truth, leader)
+    for key, task in truth.tasks.items():
+        _check(truth, key, task, leader, exact=room > 1_000)
+
+
+async def _something(chance: random.Random, api: ReplacingApi, truth: Truth, leader: Leader) -> Leader:
+    """Let a second pass, with what may happen in it."""
+    key = chance.choice(list(truth.tasks))
+    if chance.random() < 0.1:
+        task = truth.tasks[key]
+        _replace(truth, key, suspended=not task.suspended)
+    if chance.random() < 0.8:
+        try:
+            await leader.second()
+        except StoreError:  # too much to tell at once: the daemon tries again in the next second
+            await leader.write(key)
+    for tick in list(leader.active):
+        if chance.random() < 0.7:
+            await leader.end(tick, chance.choice([Outcome.SUCCEEDED, Outcome.SUCCEEDED, Outcome.FAILED]))
+    if chance.random() < 0.3:
+        await leader.renew()
+    if chance.random() < 0.3:
+        await leader.write(key)
+    if chance.random() < 0.12:
+        leader.die()
+        return Leader(truth, await leading(api, f"pod/{chance.random()}"), leader.now)
+    return leader
+
+
+def _replace(truth: Truth, key: str, **change: Any) -> None:
+    task = truth.tasks[key]
+    fields = {"policies": task.policies, "suspended": task.suspended, **change}
+    truth.tasks[key] = task_of(key, task.schedule_id, **fields)
+
+
+async def _come_to_rest(chance: random.Random, truth: Truth, leader: Leader) -> None:
+    for key in truth.tasks:
+        _replace(truth, key, suspended=False)
+    for _ in range(200):
+        for key in truth.tasks:
+            await leader.write(key)
+        with contextlib.suppress(StoreError):
+            await leader.second()
+        for tick in list(leader.active):
+            await leader.end(tick, Outcome.SUCCEEDED)
+        if not leader.active and not await leader.store.unattended():
+            break
+    for key in truth.tasks:
+        await leader.write(key)
+
+
+def _check(truth: Truth, key: str, task: Task, leader: Leader, *, exact: bool) -> None:
+    watermark = truth.told[key].watermark
+    assert watermark is not None
+    ticks = task.ticks.count(BEGIN, watermark + 1)
+    counters = truth.counters[key]
+    assert sum(counters.values()) == ticks, "each tick ends once"
+    started = {tick for (of, tick), count in truth.started.items() if of == key for _ in range(count)}
+    assert all(truth.started[key, tick] == 1 for tick in started), "no tick starts twice"
+    real = Counter(truth.ended[key, tick] for tick in started if (key, tick) in truth.ended)
+    for outcome in (Outcome.SUCCEEDED, Outcome.FAILED):
+        assert counters[outcome] <= real[outcome], "nothing is counted that did not happen"
+    if exact:
+        never_ended = sum((key, tick) not in truth.ended for tick in started)
+        assert counters[Outcome.LOST] >= never_ended
+
+
+async def test_spoilt_annotations_are_refused_with_the_remedy() -> None:
+    cluster = Cluster()
+    cluster.put(
+        LEASES, {"metadata": {"name": "timewright-daemon-default", "annotations": {"timewright.dev/watermark": "x"}}}
+    )
+    with pytest.raises(StoreError, match="delete it"):
+        await leading(ReplacingApi(cluster))
+
+
+async def test_a_change_of_another_version_is_refused() -> None:
+    store = await leading(ReplacingApi(Cluster()))
+    task = task_of("task", "* * * * * *")
+    adopt(store, task)
+    store.ready()
+    change = Change("task", 7, BEGIN, task.schedule_id)
+    assert list(await store.commit("owner", [change])) == [False]
+    queued = RunRecord("task", "run", BEGIN, phase=OpenPhase.QUEUED)
+    assert list(await store.commit("owner", [Change("task", 1, BEGIN, task.schedule_id, runs=[queued])])) == [True]
+    assert await store.unattended() == ["task"]
