@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from timewright.cli.exit_codes import SUCCEEDED, by_signal
 from timewright.cli.schedule_command import conclude, wait_for
 from timewright.cli.schedule_options import add_output, count, parser_of
 from timewright.cli.schedule_source import declaration_errors, watched
+from timewright.cli.signals import SignalTaker
 from timewright.cli.work_log import WorkLog
 from timewright.engine.executor import PROCESSES, Surroundings
 from timewright.engine.work import DRAIN_SECONDS, work
@@ -146,16 +146,19 @@ class _Working:
     def begin(self, executor: Executor) -> None:
         """Take signals from now on, on the event loop that is running."""
         self._executor = executor
-        executor.on_outcome = self._outcome
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop, number)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        executor.on_outcomes = self._outcomes
+        SignalTaker(self._take, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
 
-    def _outcome(self, task: Task, run: RunRecord) -> None:
-        if self._signal is not None and run.outcome is Outcome.CANCELLED:
+    def _outcomes(self, task: Task, runs: Sequence[RunRecord]) -> None:
+        if self._signal is not None and any(run.outcome is Outcome.CANCELLED for run in runs):
             self._has_ended_runs = True
-        self._log.outcome(task, run)
+        self._log.outcomes(task, runs)
+
+    def _take(self, number: signal.Signals) -> None:
+        if number is signal.SIGHUP:
+            self._reload()
+        else:
+            self._stop(number)
 
     def _reload(self) -> None:
         self._source.is_asked = True

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from typing import TYPE_CHECKING
 
 from timewright.cli.exit_codes import by_signal
+from timewright.cli.signals import SignalTaker
 
 if TYPE_CHECKING:
     from timewright.engine.executor import Executor
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Stopping:
@@ -26,8 +24,7 @@ class Stopping:
     def begin(self, executor: Executor) -> None:
         """Take signals from now on, on the event loop that is running."""
         self._executor = executor
-        for each in _SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(each, self._stop, each)
+        SignalTaker(self._stop, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
 
     def exit_code(self, otherwise: int) -> int:
         """Return that of a process ended by the signal, if one came."""

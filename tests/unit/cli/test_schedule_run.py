@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -213,3 +214,36 @@ def test_it_imports_no_more_than_it_needs(cli: Cli) -> None:
     """)
     done = cli("schedule:run", "--app", app, "--at", NOON)
     assert "probe | []\n" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_coroutine_that_blocks_keeps_no_signal_from_being_taken(cli: Cli) -> None:
+    app = cli.app("""
+        @schedule.every_minute()
+        async def blocks():
+            print("begun", flush=True)
+            time.sleep(600)
+        schedule.command("sleep 600").every_minute().named("other")
+    """)
+    with cli.started("schedule:run", "--app", app, "--at", NOON) as run:
+        run.wait_for("blocks | begun\n")
+        run.send(signal.SIGTERM)
+        code, output, _ = run.finish()
+    assert code == 143
+    assert "SIGTERM could not be taken, since a coroutine blocked the event loop; let it await" in output
+    outcomes = {run["spec"]["taskRef"]["name"]: run["status"]["outcome"] for run in cli.json("schedule:history")}
+    assert outcomes == {"blocks": "Failed", "other": "Cancelled"}
+
+
+def test_an_impatient_person_need_not_wait_for_a_coroutine_that_blocks(cli: Cli) -> None:
+    app = cli.app("""
+        @schedule.every_minute()
+        async def blocks():
+            print("begun", flush=True)
+            time.sleep(600)
+    """)
+    with cli.started("schedule:run", "--app", app, "--at", NOON) as run:
+        run.wait_for("blocks | begun\n")
+        run.send(signal.SIGINT)
+        time.sleep(1.2)
+        run.send(signal.SIGINT)
+        assert run.finish()[0] == 130
