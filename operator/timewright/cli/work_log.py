@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from timewright.cli.run_lines import run_line, went_wrong
@@ -16,6 +17,9 @@ from timewright.runner.standard_descriptors import lasting
 if TYPE_CHECKING:
     from timewright.engine.task import Task
     from timewright.storage.records import RunRecord
+
+_TOLD_ONE_BY_ONE = 3
+"""So many ticks that a decision ended alike are told one by one."""
 
 Frame = Callable[[int, bytes], bytes]
 
@@ -38,7 +42,19 @@ class WorkLog:
         """Tell of trouble."""
         self._write("warning", text, {})
 
-    def outcome(self, task: Task, run: RunRecord) -> None:
+    def outcomes(self, task: Task, runs: Sequence[RunRecord]) -> None:
+        """Tell how runs of a task ended; ticks in a row that ended alike are told together."""
+        for (outcome, reason), alike in groupby(runs, key=lambda run: (run.outcome, run.reason)):
+            same = list(alike)
+            if self._as_json or self._quiet or len(same) <= _TOLD_ONE_BY_ONE:
+                for run in same:
+                    self._outcome(task, run)
+            else:
+                first, last = timestamp(same[0].scheduled_at), timestamp(same[-1].scheduled_at)
+                text = f"{len(same)} ticks from {first} to {last} {outcome} ({reason}): {same[-1].message}"
+                self._put(STDOUT, f"{task.name} | timewright: {text}")
+
+    def _outcome(self, task: Task, run: RunRecord) -> None:
         """Tell how a run ended, unless the runner has told it as the last line of the run."""
         is_told = run.started_at is not None and not (self._as_json or self._quiet)
         if is_told or (self._quiet and not went_wrong(run)):

@@ -19,6 +19,10 @@ class Agenda:
         """Return how many keys it holds."""
         return len(self._second_of)
 
+    def __contains__(self, key: str) -> bool:
+        """Tell whether it holds a key."""
+        return key in self._second_of
+
     def put(self, key: str, second: int | None) -> None:
         """Move a key to a second, or take it off the agenda."""
         self._taken.pop(key, None)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -86,8 +86,8 @@ class Executor:
         self.host = socket.gethostname()
         self.on_end: Callable[[Task, RunRecord], None] = lambda task, run: None
         """Called with each run that has ended, once its outcome is with the ledger."""
-        self.on_outcome: Callable[[Task, RunRecord], None] = lambda task, run: None
-        """Called with each run and tick that has its outcome, those included that a decision ended; for a log."""
+        self.on_outcomes: Callable[[Task, Sequence[RunRecord]], None] = lambda task, runs: None
+        """Called with runs of a task that have their outcome, with many at once where a decision ended many ticks."""
         self.on_stop: Callable[[], None] = lambda: None
         """Called when no more runs are to be started."""
         self.before_manual: Callable[[Task, RunRecord], Awaitable[str | None]] | None = None
@@ -217,7 +217,7 @@ class Executor:
         self._ledger.finished(run)
         self._ended.set()
         self.on_end(running.task, run)
-        self.on_outcome(running.task, run)
+        self.on_outcomes(running.task, (run,))
 
     async def _carry_out(self, running: Running) -> None:
         task, run, gate = running.task, running.run, running.gate

@@ -40,7 +40,8 @@ class Ledger:
         self.owner = new_owner()
         self.on_ownership_lost: Callable[[], None] = lambda: None
         """Called when others may have taken over what this process had claimed."""
-        self._tell = tell
+        self.tell = tell
+        """Takes a line at a time for a person."""
         self._renewed_at = float("-inf")
         self._unrecorded: deque[RunRecord] = deque()
         self._unclaimed: list[tuple[Task, RunRecord]] = []
@@ -72,7 +73,7 @@ class Ledger:
                 await self._settle()
         unrecorded = len(self._unrecorded) + len(self._unclaimed)
         if unrecorded:
-            self._tell(f"{unrecorded} runs could not be recorded; nothing but this log tells of them")
+            self.tell(f"{unrecorded} runs could not be recorded; nothing but this log tells of them")
         with contextlib.suppress(StoreError):
             await self.store.retire(self.owner)
         await self.store.close()
@@ -132,7 +133,7 @@ class Ledger:
             return  # it will be recorded as a whole
         if len(self._unrecorded) >= _UNRECORDED_LIMIT:
             lost = self._unrecorded.popleft()
-            self._tell(f"the outcome of {lost.run_id} is given up: the store has been away for too long")
+            self.tell(f"the outcome of {lost.run_id} is given up: the store has been away for too long")
         self._unrecorded.append(record)
         self._wake.set()
 
@@ -156,7 +157,7 @@ class Ledger:
             refused = [record.run_id for record, done in zip(batch, recorded, strict=True) if not done]
             if refused:
                 some = ", ".join(refused[:_NAMED]) + (" and more" if len(refused) > _NAMED else "")
-                self._tell(f"{len(refused)} outcomes are not recorded, since others took their runs for lost: {some}")
+                self.tell(f"{len(refused)} outcomes are not recorded, since others took their runs for lost: {some}")
 
     async def _settle(self) -> None:
         """Record what was run unclaimed, and that its ticks are decided."""
@@ -205,7 +206,7 @@ class Ledger:
         self._recovered()
 
     async def _begin_anew(self) -> None:
-        self._tell("this process was taken for dead, so others may have taken over its runs; it goes on as a new one")
+        self.tell("this process was taken for dead, so others may have taken over its runs; it goes on as a new one")
         self.on_ownership_lost()
         self.owner = new_owner()
         self._renewed_at = float("-inf")
@@ -215,12 +216,12 @@ class Ledger:
     def _report(self, error: StoreError) -> None:
         if str(error) != self._trouble:
             self._trouble = str(error)
-            self._tell(self._trouble)
+            self.tell(self._trouble)
 
     def _recovered(self) -> None:
         if self._trouble is not None:
             self._trouble = None
-            self._tell("the store can be used again")
+            self.tell("the store can be used again")
             self._wake.set()
 
 

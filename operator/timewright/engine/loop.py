@@ -38,6 +38,9 @@ _LEAD_MARGIN = 1.6
 _LONGEST_SLEEP = 1.0
 """How long the loop sleeps at most: somebody may set the clock meanwhile."""
 
+_TRY_AGAIN_SECONDS = 60
+"""When to decide again on a task on which that failed."""
+
 _LATE_SECONDS = 1
 """Ticks older than this are decided as of now, like those of any other downtime."""
 
@@ -117,15 +120,25 @@ class Loop:
         return now if done is None else min(now, done)
 
     async def run(self) -> None:
-        """Start ticks until the executor stops."""
+        """Start ticks until the executor stops. No exception ends this before."""
         while not self._executor.stopping:
-            second = self._agenda.first()
-            if second is None or second - self._lead() > time.time():
-                await self._sleep_until(None if second is None else second - self._lead())
-            elif second < time.time() - _LATE_SECONDS:
-                await self.decide(self._agenda.take(int(time.time())))
-            else:
-                await self._turn(second)
+            try:
+                await self._next()
+            except Exception as error:  # noqa: BLE001 - a fault of one second must not cost all those that follow
+                self._ledger.tell(f"timewright failed, and goes on: {type(error).__name__}: {error}")
+                await asyncio.sleep(_LONGEST_SLEEP)
+                for key in [key for key in self._entries if key not in self._agenda]:
+                    self._agenda.put(key, int(time.time()))
+
+    async def _next(self) -> None:
+        """Do what is due next, or wait for it a while."""
+        second = self._agenda.first()
+        if second is None or second - self._lead() > time.time():
+            await self._sleep_until(None if second is None else second - self._lead())
+        elif second < time.time() - _LATE_SECONDS:
+            await self.decide(self._agenda.take(int(time.time())))
+        else:
+            await self._turn(second)
 
     async def decide(self, keys: Iterable[str]) -> None:
         """Decide on tasks as of now and as they are recorded now, whatever was known of them."""
@@ -133,31 +146,20 @@ class Loop:
         while undecided and not self._executor.stopping:
             if not await self._reload(undecided):
                 return
-            plans = [(key, self._plan(key, int(time.time()))) for key in undecided]
-            undecided = await self._carry_out(plans, gate=None)
+            undecided = await self._carry_out(self._plans(undecided), gate=None)
 
     async def _turn(self, second: int) -> None:
         """Claim the ticks of a second before it comes, start them in it, and decide there what could not be before."""
-        began = time.monotonic()
         gate = Gate(self._ledger.may_start) if self._ledger.store.must_claim else asyncio.Event()
-        certain: list[tuple[str, Plan]] = []
-        decided_on: list[Task] = []
-        uncertain: list[str] = []
-        for number, key in enumerate(self._agenda.take(second)):
-            if number % _BATCH == _BATCH - 1:
-                await asyncio.sleep(0)
-            if key in self._entries and self._is_certain(self._entries[key]):
-                certain.append((key, self._plan(key, second)))
-                decided_on.append(self._entries[key].task)
-            else:
-                uncertain.append(key)
-        uncertain += await self._carry_out(certain, gate)
-        self._follow_changes(decided_on)
-        self._claiming = max(time.monotonic() - began, 0.8 * self._claiming)
-        delay = second - time.time()
-        while 0 < delay < LONGEST_LEAD_SECONDS:
-            await asyncio.sleep(delay)
+        try:
+            uncertain = await self._claim(second, gate)
             delay = second - time.time()
+            while 0 < delay < LONGEST_LEAD_SECONDS:
+                await asyncio.sleep(delay)
+                delay = second - time.time()
+        except BaseException:
+            self._executor.abandon(gate)
+            raise
         if self._ledger.may_start() or self._ledger.store.must_claim:
             gate.set()  # runs that must be claimed ask themselves whether they still are
         else:
@@ -165,6 +167,27 @@ class Loop:
         if uncertain:
             await asyncio.sleep(0)  # what is claimed starts first
             await self.decide(uncertain)
+
+    async def _claim(self, second: int, gate: asyncio.Event) -> list[str]:
+        """Claim the ticks of a second, and have their runs wait behind a gate; return what is to be decided later."""
+        began = time.monotonic()
+        certain: list[tuple[str, Plan]] = []
+        decided_on: list[Task] = []
+        uncertain: list[str] = []
+        for number, key in enumerate(self._agenda.take(second)):
+            if number % _BATCH == _BATCH - 1:
+                await asyncio.sleep(0)
+            if key in self._entries and self._is_certain(self._entries[key]):
+                planned = self._plan(key, second)
+                if planned is not None:
+                    certain.append((key, planned))
+                    decided_on.append(self._entries[key].task)
+            else:
+                uncertain.append(key)
+        uncertain += await self._carry_out(certain, gate)
+        self._follow_changes(decided_on)
+        self._claiming = max(time.monotonic() - began, 0.8 * self._claiming)
+        return uncertain
 
     def _lead(self) -> float:
         """Return how long before a second to claim it."""
@@ -180,9 +203,21 @@ class Loop:
         unlimited = policies.concurrency is ConcurrencyPolicy.ALLOW and policies.max_concurrent is None
         return unlimited and all((entry.task.key, run.run_id) in self._executor.active for run in state.open_runs)
 
-    def _plan(self, key: str, now: int) -> Plan:
+    def _plan(self, key: str, now: int) -> Plan | None:
+        """Decide on one task. Where that fails, the others go on, and this one is tried again later."""
         entry = self._entries[key]
-        return plan(entry.task, entry.stored, now, self._executor.host)
+        try:
+            return plan(entry.task, entry.stored, now, self._executor.host)
+        except Exception as error:  # noqa: BLE001 - one task's fault, whatever it is, is no other's
+            self._ledger.tell(f"{entry.task.name}: timewright failed to decide: {type(error).__name__}: {error}")
+            self._agenda.put(key, now + _TRY_AGAIN_SECONDS)
+            return None
+
+    def _plans(self, keys: Iterable[str]) -> list[tuple[str, Plan]]:
+        """Decide on tasks as of now."""
+        now = int(time.time())
+        plans = ((key, self._plan(key, now)) for key in keys if key in self._entries)
+        return [(key, planned) for key, planned in plans if planned is not None]
 
     async def _carry_out(self, plans: Sequence[tuple[str, Plan]], gate: asyncio.Event | None) -> list[str]:
         """Record plans and start their runs, behind the gate if there is one; return the keys of those refused."""
@@ -225,9 +260,9 @@ class Loop:
         if planned.change is not None:
             for run_id in planned.change.cancel:
                 executor.cancel(task.key, run_id, "a newer run replaces it")
-            for run in planned.change.runs:
-                if run.outcome is not None:
-                    executor.on_outcome(task, run)
+            ended = [run for run in planned.change.runs if run.outcome is not None]
+            if ended:
+                executor.on_outcomes(task, ended)
 
     def _run_unclaimed(self, plans: Sequence[tuple[str, Plan]], gate: asyncio.Event | None) -> None:
         """Run what is due although that cannot be recorded now, except where it would be without its protection."""
@@ -249,8 +284,7 @@ class Loop:
             await self._ledger.record_finished()
             stored = await self._ledger.load(keys)
         except StoreError:
-            plans = [(key, self._plan(key, int(time.time()))) for key in keys]
-            self._run_unclaimed(plans, gate=None)
+            self._run_unclaimed(self._plans(keys), gate=None)
             return False
         for key, each in stored.items():
             if key in self._entries:

@@ -276,3 +276,37 @@ async def test_a_clock_that_jumps_neither_repeats_nor_hides_a_tick(
     await store.close()
     assert sum(counted.values()) == max(ticks) - min(ticks) + 1
     assert counted[Outcome.MISSED] > 500
+
+
+async def test_one_task_on_which_deciding_fails_costs_no_other_a_tick(store: SqliteStore) -> None:
+    class Broken:
+        def first_from(self, instant: int) -> int | None:
+            raise RuntimeError("this timetable is broken")
+
+        last_until = first_from
+
+        def count(self, start: int, end: int) -> int:
+            raise RuntimeError("this timetable is broken")
+
+    notes: list[tuple[int, float]] = []
+    broken = task_of(noting([]), EVERY_SECOND, "broken")
+    object.__setattr__(broken, "timetable", SimpleNamespace(ticks=Broken()))
+    async with Worker(store, task_of(noting(notes), EVERY_SECOND), broken) as worker:
+        await until(lambda: len(notes) >= 3)
+        assert any("broken: timewright failed to decide" in line for line in worker.told)
+
+
+async def test_a_fault_in_one_second_does_not_end_the_loop(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    notes: list[tuple[int, float]] = []
+    claim, faults = loop_module.Loop._carry_out, iter([RuntimeError("a fault")])
+
+    async def failing_once(loop: Any, plans: Any, gate: Any) -> Any:
+        fault = next(faults, None) if gate is not None else None
+        if fault is not None:
+            raise fault
+        return await claim(loop, plans, gate)
+
+    monkeypatch.setattr(loop_module.Loop, "_carry_out", failing_once)
+    async with Worker(store, task_of(noting(notes), EVERY_SECOND)) as worker:
+        await until(lambda: len(notes) >= 2)
+        assert any("a fault" in line for line in worker.told)
