@@ -17,6 +17,8 @@ class Configuration:
     """The operator's settings."""
 
     runner: RunnerImage
+    daemon: RunnerImage | None = None
+    """The image of TaskDaemons that name none; the runner's where this is not set."""
     namespaces: tuple[str, ...] = ()
     """Namespaces to serve; none means all."""
     operator_namespace: str = "default"
@@ -61,6 +63,12 @@ class Configuration:
                 value("RUNNER_IMAGE", "timewright"),
                 choice("RUNNER_IMAGE_PULL_POLICY", "IfNotPresent", ("Always", "IfNotPresent", "Never")),
             ),
+            daemon=RunnerImage(
+                value("DAEMON_IMAGE"),
+                choice("DAEMON_IMAGE_PULL_POLICY", "IfNotPresent", ("Always", "IfNotPresent", "Never")),
+            )
+            if value("DAEMON_IMAGE")
+            else None,
             namespaces=tuple(part.strip() for part in value("NAMESPACES").split(",") if part.strip()),
             operator_namespace=value("OPERATOR_NAMESPACE", "default"),
             lease_name=value("LEASE_NAME", "timewright-operator"),

@@ -129,12 +129,14 @@ def _objects(
     daemon = DaemonIdentity(key.namespace, key.name, record.uid)
     account = build_daemon_service_account(daemon, spec)
     secrets = operator.store.daemons.secrets(key)
+    configuration = operator.configuration
+    own = configuration.daemon or configuration.runner
     return [
         *([] if account is None else [(SERVICE_ACCOUNTS, account)]),
         (ROLES, build_daemon_role(daemon)),
         (ROLE_BINDINGS, build_daemon_role_binding(daemon, spec)),
         (DISRUPTION_BUDGETS, build_daemon_disruption_budget(daemon)),
-        (DEPLOYMENTS, build_daemon_deployment(daemon, spec, secrets, operator.configuration.runner)),
+        (DEPLOYMENTS, build_daemon_deployment(daemon, spec, secrets, own=own, runner=configuration.runner)),
     ]
 
 

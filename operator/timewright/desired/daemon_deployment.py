@@ -25,7 +25,12 @@ _RESOURCES = {"requests": {"cpu": "50m", "memory": "128Mi"}}
 
 
 def build_daemon_deployment(
-    daemon: DaemonIdentity, spec: TaskDaemonSpec, secrets: Iterable[SecretKeyReference], runner: RunnerImage
+    daemon: DaemonIdentity,
+    spec: TaskDaemonSpec,
+    secrets: Iterable[SecretKeyReference],
+    *,
+    own: RunnerImage,
+    runner: RunnerImage,
 ) -> Manifest:
     """Return the Deployment that runs the daemon, as a manifest for server-side apply.
 
@@ -36,10 +41,12 @@ def build_daemon_deployment(
         spec: what it says.
         secrets: the keys that its tasks take headers from. They reach the process as environment variables, so neither
             the daemon nor the operator needs to be able to read Secrets.
-        runner: the image where the TaskDaemon names none, and the one of Jobs for tasks that name none.
+        own: the daemon's image, where the TaskDaemon names none.
+        runner: the image of Jobs, for tasks that name none.
 
     """
     labels = names.daemon_labels(daemon.name)
+    container = _container(spec, own, [*_settings(daemon, spec, runner), *_secret_variables(secrets)])
     return daemon.manifest(
         "apps/v1",
         "Deployment",
@@ -49,19 +56,13 @@ def build_daemon_deployment(
                 "revisionHistoryLimit": 3,
                 "selector": {"matchLabels": labels},
                 "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-                "template": _template(daemon, spec, secrets, runner, labels),
+                "template": _template(daemon, spec, container, labels),
             }
         },
     )
 
 
-def _template(
-    daemon: DaemonIdentity,
-    spec: TaskDaemonSpec,
-    secrets: Iterable[SecretKeyReference],
-    runner: RunnerImage,
-    labels: dict[str, str],
-) -> Manifest:
+def _template(daemon: DaemonIdentity, spec: TaskDaemonSpec, container: Manifest, labels: dict[str, str]) -> Manifest:
     pod: dict[str, Any] = {
         "serviceAccountName": spec.service_account_name or daemon.object_name,
         "automountServiceAccountToken": True,
@@ -69,7 +70,7 @@ def _template(
         "terminationGracePeriodSeconds": spec.termination_grace_period_seconds,
         "securityContext": RESTRICTED_POD,
         "affinity": _apart(labels),
-        "containers": [_container(daemon, spec, secrets, runner)],
+        "containers": [container],
         "volumes": [{"name": "tmp", "emptyDir": {}}],
     }
     annotations = {"kubectl.kubernetes.io/default-container": CONTAINER}
@@ -83,12 +84,10 @@ def _template(
     return {**template, "metadata": {**metadata, "labels": {**own, **labels}}}
 
 
-def _container(
-    daemon: DaemonIdentity, spec: TaskDaemonSpec, secrets: Iterable[SecretKeyReference], runner: RunnerImage
-) -> Manifest:
+def _container(spec: TaskDaemonSpec, own: RunnerImage, variables: Iterable[Manifest]) -> Manifest:
     container: dict[str, Any] = {
         "name": CONTAINER,
-        "image": spec.image or runner.image,
+        "image": spec.image or own.image,
         "command": _COMMAND,
         "env": spec.env or [],
         "ports": [
@@ -102,12 +101,12 @@ def _container(
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - a path in the Pod
     }
-    pull_policy = spec.image_pull_policy or (runner.pull_policy if spec.image is None else None)
+    pull_policy = spec.image_pull_policy or (own.pull_policy if spec.image is None else None)
     if pull_policy is not None:
         container["imagePullPolicy"] = pull_policy
     if spec.env_from is not None:
         container["envFrom"] = spec.env_from
-    return with_variables(container, [*_settings(daemon, spec, runner), *_secret_variables(secrets)])
+    return with_variables(container, variables)
 
 
 def _settings(daemon: DaemonIdentity, spec: TaskDaemonSpec, runner: RunnerImage) -> list[Manifest]:

@@ -287,6 +287,24 @@ class DeploymentStatus(Told):
     ready: bool = Field(default=False, description="Whether its Pod is ready.")
 
 
+class DecidedStatus(Told):
+    """What a daemon needs besides the watermark to go on from it. Ticks are seconds since 1970."""
+
+    revision: int = Field(default=0, description="Grows each time that the daemon writes the watermark.")
+    schedule_id: str = Field(description="Digest of the schedule that the watermark belongs to.")
+    timing: str | None = Field(
+        default=None,
+        description="The fields of the spec that make up that schedule, as JSON, unless they are very long.",
+    )
+    suspended: bool = Field(default=False, description="Whether the task was suspended at the watermark.")
+    claimed: list[int] = Field(
+        default_factory=list, description="Ticks up to the watermark whose runs have no outcome yet."
+    )
+    queued: list[int] = Field(
+        default_factory=list, description="Ticks up to the watermark that wait for room to start."
+    )
+
+
 class ScheduledTaskStatus(Told):
     """What is known of the task. Written by whoever scheduledBy names: the operator, or the daemon."""
 
@@ -336,4 +354,7 @@ class ScheduledTaskStatus(Told):
         default=None,
         description="Every tick up to this instant has been decided. Written by who decides, and where the next one "
         "goes on from.",
+    )
+    decided: DecidedStatus | None = Field(
+        default=None, description="What a daemon needs besides the watermark to go on from it."
     )

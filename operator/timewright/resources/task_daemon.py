@@ -58,7 +58,7 @@ class TaskDaemonSpec(Model):
         min_length=1,
         max_length=1024,
         description="Container image: yours, with your code and `timewright[daemon]` in it. Default: the operator's "
-        "runner image, which has http, command and python tasks of its own packages.",
+        "image, whose processes find no code but timewright's.",
     )
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
         default=None, description="When nodes pull the image. Default: as Kubernetes decides by the image's tag."

@@ -64,6 +64,18 @@ def test_lints(helm: Helm, tmp_path: Any, values: Manifest) -> None:
     helm("lint", "--strict", str(CHART), "--values", str(file))
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, f"timewright:{timewright.__version__}"),
+        ({"runner": {"image": "slim:1"}}, f"timewright:{timewright.__version__}"),
+        ({"daemon": {"image": "daemon:1"}}, "daemon:1"),
+    ],
+)
+def test_daemons_run_in_the_operators_image_by_default(render: Render, values: Manifest, expected: str) -> None:
+    assert environment(the(render(values), "Deployment"))["TIMEWRIGHT_DAEMON_IMAGE"] == expected
+
+
 def test_versions_are_the_package_version() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     assert chart["appVersion"] == timewright.__version__
@@ -90,6 +102,8 @@ def test_the_operator_is_told_what_it_needs(render: Render) -> None:
         "TIMEWRIGHT_NAMESPACES": "",
         "TIMEWRIGHT_RUNNER_IMAGE": f"timewright:{timewright.__version__}",
         "TIMEWRIGHT_RUNNER_IMAGE_PULL_POLICY": "IfNotPresent",
+        "TIMEWRIGHT_DAEMON_IMAGE": f"timewright:{timewright.__version__}",
+        "TIMEWRIGHT_DAEMON_IMAGE_PULL_POLICY": "IfNotPresent",
         "TIMEWRIGHT_WORKERS": "16",
         "TIMEWRIGHT_LOG_LEVEL": "info",
         "TIMEWRIGHT_LOG_FORMAT": "json",
@@ -157,6 +171,21 @@ class TestPermissions:
             *(("batch", "jobs", verb) for verb in ("get", "list", "watch", "create", "patch", "delete")),
             ("", "pods", "list"),
             *(("events.k8s.io", "events", verb) for verb in ("create", "patch")),
+            *(("timewright.dev", "taskdaemons", verb) for verb in ("get", "list", "watch", "create", "delete")),
+            *(("timewright.dev", "taskdaemons/status", verb) for verb in ("get", "patch")),
+            ("timewright.dev", "taskdaemons/finalizers", "update"),
+            *(("apps", "deployments", verb) for verb in ("get", "list", "watch", "create", "patch", "delete")),
+            *(
+                (group, resource, verb)
+                for group, resource in (
+                    ("policy", "poddisruptionbudgets"),
+                    ("", "serviceaccounts"),
+                    ("rbac.authorization.k8s.io", "roles"),
+                    ("rbac.authorization.k8s.io", "rolebindings"),
+                )
+                for verb in ("get", "create", "patch")
+            ),
+            *(("coordination.k8s.io", "leases", verb) for verb in ("get", "create", "update")),
         }
 
     def test_a_list_of_namespaces_needs_nothing_cluster_wide(self, render: Render) -> None:
@@ -190,6 +219,7 @@ class TestPermissions:
         assert {verb for _, _, verb in permissions(view)} == {"get", "list", "watch"}
         assert permissions(edit) == {
             *(("timewright.dev", "scheduledtasks", verb) for verb in ("create", "update", "patch", "delete")),
+            *(("timewright.dev", "taskdaemons", verb) for verb in ("create", "update", "patch", "delete")),
             *(("timewright.dev", "taskruns", verb) for verb in ("create", "delete")),
         }
         aggregated = "rbac.authorization.k8s.io/aggregate-to-"
@@ -213,6 +243,7 @@ class TestCustomResourceDefinitions:
         assert {each["metadata"]["name"] for each in crds} == {
             "scheduledtasks.timewright.dev",
             "taskruns.timewright.dev",
+            "taskdaemons.timewright.dev",
         }
         for each in crds:
             assert each["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"

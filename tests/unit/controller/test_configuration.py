@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from timewright.controller.configuration import Configuration, ConfigurationError
+from timewright.desired.runner_image import RunnerImage
 
 
 def test_everything_has_a_default() -> None:
@@ -13,6 +14,7 @@ def test_everything_has_a_default() -> None:
     assert configuration.namespaces == ()
     assert (configuration.workers, configuration.log_level, configuration.log_format) == (16, "info", "json")
     assert configuration.runner.pull_policy == "IfNotPresent"
+    assert configuration.daemon is None
 
 
 def test_everything_can_be_set() -> None:
@@ -20,6 +22,8 @@ def test_everything_can_be_set() -> None:
         {
             "TIMEWRIGHT_RUNNER_IMAGE": "registry.example/timewright:1",
             "TIMEWRIGHT_RUNNER_IMAGE_PULL_POLICY": "Always",
+            "TIMEWRIGHT_DAEMON_IMAGE": "registry.example/daemon:1",
+            "TIMEWRIGHT_DAEMON_IMAGE_PULL_POLICY": "Never",
             "TIMEWRIGHT_NAMESPACES": " shop, , billing,",
             "TIMEWRIGHT_OPERATOR_NAMESPACE": "timewright",
             "TIMEWRIGHT_LEASE_NAME": "other",
@@ -32,6 +36,7 @@ def test_everything_can_be_set() -> None:
     )
 
     assert configuration.runner.image == "registry.example/timewright:1"
+    assert configuration.daemon == RunnerImage("registry.example/daemon:1", "Never")
     assert configuration.namespaces == ("shop", "billing")
     assert (configuration.operator_namespace, configuration.lease_name) == ("timewright", "other")
     assert (configuration.workers, configuration.log_level, configuration.metrics_port) == (4, "debug", 9191)

@@ -12,11 +12,13 @@ from timewright.desired.daemon_disruption_budget import build_daemon_disruption_
 from timewright.desired.daemon_object import DaemonIdentity
 from timewright.desired.daemon_role import build_daemon_role, build_daemon_role_binding
 from timewright.desired.daemon_service_account import build_daemon_service_account
+from timewright.desired.runner_image import RunnerImage
 from timewright.resources.definition import secret_variable
 from timewright.resources.kinds import SecretKeyReference
 from timewright.resources.task_daemon import TaskDaemonSpec
 
 DAEMON = DaemonIdentity("shop", "default", "uid-1")
+OWN = RunnerImage("daemon:1.0")
 
 
 def spec(**fields: Any) -> TaskDaemonSpec:
@@ -25,7 +27,7 @@ def spec(**fields: Any) -> TaskDaemonSpec:
 
 def deployment(*secrets: tuple[str, str], **fields: Any) -> dict[str, Any]:
     references = [SecretKeyReference(name=name, key=key) for name, key in secrets]
-    return build_daemon_deployment(DAEMON, spec(**fields), references, RUNNER)
+    return build_daemon_deployment(DAEMON, spec(**fields), references, own=OWN, runner=RUNNER)
 
 
 def pod(**fields: Any) -> dict[str, Any]:
@@ -113,7 +115,7 @@ def test_an_update_keeps_somebody_standing_by() -> None:
 
 
 def test_a_users_image_is_pulled_as_kubernetes_decides_and_ours_as_the_operator_is_told() -> None:
-    assert container()["image"] == RUNNER.image
+    assert container()["image"] == OWN.image
     assert container()["imagePullPolicy"] == "IfNotPresent"
     assert container(image="shop:2")["image"] == "shop:2"
     assert "imagePullPolicy" not in container(image="shop:2")

@@ -71,7 +71,10 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* What the operator may do to tasks and what they are made of, and nothing else. */}}
+{{/*
+What the operator may do to tasks and what they are made of, and nothing else. It may grant a daemon's Role only what it
+holds itself; marked below is what it holds for that alone.
+*/}}
 {{- define "timewright.rules" -}}
 # What it is told. Its own writes go to the status; `finalizers` lets it own objects where OwnerReferencesPermissionEnforcement is on.
 - apiGroups: [timewright.dev]
@@ -103,6 +106,33 @@ annotations:
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, patch, delete]
+# Daemons, and the Deployments of applications that keep running. The one that nobody needs any more is deleted.
+- apiGroups: [timewright.dev]
+  resources: [taskdaemons]
+  verbs: [get, list, watch, create, delete]
+- apiGroups: [timewright.dev]
+  resources: [taskdaemons/status]
+  verbs: [get, patch]
+- apiGroups: [timewright.dev]
+  resources: [taskdaemons/finalizers]
+  verbs: [update]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, create, patch]
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [get, create, patch]
+# A daemon's own Role. Without `escalate` and `bind`, it cannot give away more than is listed here.
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [roles, rolebindings]
+  verbs: [get, create, patch]
+# Read to learn whether a daemon is gone; `create` and `update` are held for daemons alone.
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [get, create, update]
 # How a run ended: exit code, termination message.
 - apiGroups: [""]
   resources: [pods]
