@@ -20,12 +20,15 @@ REQUIREMENTS = PROJECT / "requirements"
 CONSTRAINTS = REQUIREMENTS / "constraints.in"
 UV = "uv==0.13.9"
 
+# The extras of the image, which is the operator's, the runner's and the daemon's.
+IMAGE = ("operator", "daemon", "calendars", "postgresql")
+
 # What each file pins. `editables` is what an editable install by hatchling needs.
 FILES: dict[str, tuple[str, ...]] = {
     "build": (),
     "runtime": (),
-    "operator": ("--extra=operator",),
-    "dev": ("--extra=operator", "--group=dev"),
+    "operator": tuple(f"--extra={extra}" for extra in IMAGE),
+    "dev": (*(f"--extra={extra}" for extra in IMAGE), "--group=dev"),
 }
 
 
@@ -85,7 +88,8 @@ def _declared(name: str) -> str:
         table = project["project"]
         declared += [table["requires-python"], table["dependencies"]]
     if name in ("operator", "dev"):
-        declared.append(project["project"]["optional-dependencies"]["operator"])
+        extras = project["project"]["optional-dependencies"]
+        declared.append([extras[extra] for extra in IMAGE])
     if name == "dev":
         declared.append(project["dependency-groups"])
     return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:16]
