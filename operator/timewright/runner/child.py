@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 _KIB = 1024
 
@@ -50,14 +50,15 @@ class Child:
 
     @property
     def peak_memory_bytes(self) -> int | None:
-        """The most memory that it, or the largest process it waited for, has held; None if nobody knows."""
+        """The most memory that the largest of it and its descendants has held; None if nobody knows."""
         return self._peak
 
     def look_at_memory(self) -> None:
-        """Note how much memory it has held so far, for one that this cannot be told of when it has ended."""
-        seen = peak_of(self.pid)
-        if seen is not None:
-            self._peak = max(self._peak or 0, seen)
+        """Note how much memory it and its descendants have held so far, which may not be told when they have ended."""
+        for pid in _with_descendants(self.pid):
+            seen = _peak_of(pid)
+            if seen is not None:
+                self._peak = max(self._peak or 0, seen)
 
     def _watch(self) -> None:
         loop = asyncio.get_running_loop()
@@ -95,7 +96,7 @@ def is_watched(pid: int) -> bool:
     return pid in _unreaped
 
 
-def peak_of(pid: int | str) -> int | None:
+def _peak_of(pid: int) -> int | None:
     """Return the most memory, in bytes, that a process has held since it loaded its program; None if nobody tells."""
     try:
         with open(f"/proc/{pid}/status", "rb") as file:  # noqa: PTH123 - a Path costs as much as the reading
@@ -105,6 +106,18 @@ def peak_of(pid: int | str) -> int | None:
     except (OSError, ValueError, IndexError):
         pass
     return None
+
+
+def _with_descendants(pid: int) -> Iterator[int]:
+    """Yield a process and what descends from it, as far as the kernel tells."""
+    yield pid
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:  # noqa: PTH123 - as above
+            children = [int(each) for each in file.read().split()]
+    except OSError:
+        return
+    for child in children:
+        yield from _with_descendants(child)
 
 
 def _peak_of_this_process() -> int:

@@ -91,7 +91,6 @@ async def test_all_at_once(tmp_path: Path) -> None:
         "deep_traceback": "Failed Exception",
         "close_streams": "Succeeded Completed",
         "close_descriptors": "Succeeded Completed",
-        "close_descriptors_async": "Succeeded Completed",
         "print_a_lot": "Succeeded Completed",
         "print_a_lot_async": "Succeeded Completed",
         "stop_the_loop_async": "Succeeded Completed",
@@ -106,6 +105,12 @@ async def test_all_at_once(tmp_path: Path) -> None:
     assert results["print_a_lot_async"][2].endswith("x\nend\n")
     assert shown.count("print_a_lot | ") == 1002
     assert "deep down" in results["deep_traceback"][2]
+
+
+async def test_the_standard_descriptors_are_opened_again(tmp_path: Path) -> None:
+    lines, _, shown, _ = await _run_together(tmp_path, "close_descriptors_async")
+    assert lines == ["close_descriptors_async Succeeded Completed"]
+    assert "the process still speaks" in shown
 
 
 async def test_copies_of_the_process_end_where_the_function_does(tmp_path: Path) -> None:
