@@ -16,31 +16,81 @@ _Returned = TypeVar("_Returned")
 _MOST_DISTURBANCES = 1_000_000
 """An event loop that cannot be kept running at all is given up, rather than tried for ever."""
 
+_WIND_UP_SECONDS = 0.2
+"""How long what is left on the event loop has to end once it is cancelled."""
+
 
 def run(main: Coroutine[Any, Any, _Returned]) -> _Returned:
     """Run a coroutine to its end on an event loop of its own, and return what it returns.
 
     Unlike with `asyncio.run`, nothing but `main` decides when that is: not a task that calls `loop.stop()`, nor one in
-    which SystemExit or KeyboardInterrupt is raised, which asyncio lets out of the loop. Ctrl-C ends it, unless `main`
-    takes that signal. And unlike there, nobody waits for what is left when `main` has ended:
-    neither for other tasks nor for threads, of which one may hang. For a process that ends soon after.
+    which SystemExit or KeyboardInterrupt is raised, which asyncio lets out of the loop. Ctrl-C cancels `main`, unless
+    it has taken that signal. And unlike there, nothing that is left can keep this from returning: neither a task that
+    swallows its cancellation nor a thread that hangs.
+
+    Raises:
+        KeyboardInterrupt: when Ctrl-C ended it.
+        RuntimeError: where an event loop is running already.
+
     """
+    if _is_running():
+        main.close()
+        raise RuntimeError("an event loop is running here already; await the coroutine instead")
     loop = asyncio.new_event_loop()
     guard(loop)
     asyncio.set_event_loop(loop)
-    task = loop.create_task(main)
+    try:
+        return _run_to_end(loop, loop.create_task(main))
+    finally:
+        _wind_up(loop)
+        asyncio.set_event_loop(None)
+
+
+def _is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _run_to_end(loop: asyncio.AbstractEventLoop, task: asyncio.Task[_Returned]) -> _Returned:
+    is_interrupted = False
     for _ in range(_MOST_DISTURBANCES):
         try:
-            return loop.run_until_complete(task)
+            result = loop.run_until_complete(task)
         except BaseException as error:
             leave_if_copy(failed=True)
-            if task.done() or _is_ctrl_c(error):
+            if is_interrupted and (task.done() or _is_ctrl_c(error)):
+                raise KeyboardInterrupt from None
+            if task.done():
                 raise
+            if _is_ctrl_c(error):
+                is_interrupted = True
+                task.cancel()
+                continue
             with contextlib.suppress(Exception):
                 sys.stderr.write(f"timewright: a task disturbed the event loop: {type(error).__name__}: {error}\n")
+        else:
+            leave_if_copy()
+            return result
     raise RuntimeError("tasks keep stopping the event loop")
 
 
 def _is_ctrl_c(error: BaseException) -> bool:
     """Tell whether a person may have pressed Ctrl-C, and nobody has taken it upon himself to listen."""
     return isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def _wind_up(loop: asyncio.AbstractEventLoop) -> None:
+    """End what is left, but do not wait for long, and close the event loop."""
+    leave_if_copy(failed=True)
+    with contextlib.suppress(BaseException):
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left, timeout=_WIND_UP_SECONDS))
+        loop.run_until_complete(asyncio.wait_for(loop.shutdown_asyncgens(), _WIND_UP_SECONDS))
+    with contextlib.suppress(Exception):
+        loop.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -15,9 +14,6 @@ def run_to_end(coroutine: Coroutine[Any, Any, Result]) -> Result:
     Other than asyncio.run(), it does not wait for the threads of the loop: one that hangs, in a name look-up say, would
     hold up the caller. Raises RuntimeError where an event loop is running already.
     """
-    loop = asyncio.new_event_loop()
-    try:
-        return loop.run_until_complete(coroutine)
-    finally:
-        coroutine.close()
-        loop.close()
+    from timewright.runner.event_loop import run
+
+    return run(coroutine)

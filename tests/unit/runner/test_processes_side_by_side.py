@@ -97,7 +97,7 @@ async def test_its_exit_code_may_be_taken_by_other_code_in_this_process() -> Non
 
 
 async def test_the_peak_of_a_commands_largest_process_is_told() -> None:
-    hold = "import time; x = bytearray(b\"1\") * (300 << 20); time.sleep(2)"
+    hold = 'import time; x = bytearray(b"1") * (300 << 20); time.sleep(2)'
     result = await shell(f"{sys.executable} -c '{hold}'; exit 0")
     assert result.peak_memory_bytes is not None
     assert result.peak_memory_bytes > 300 << 20
