@@ -71,8 +71,8 @@ def cold_start(work: Path) -> dict[str, bool]:
     ours, theirs = [], []
     for _ in range(COLD_STARTS):  # in turns, so that whatever else the machine does strikes both
         shutil.rmtree(work / "cold" / "state", ignore_errors=True)
-        run_due(environment)  # the store exists from the second run on, as on any machine
-        ours.append(timed(lambda: run_due(environment, minutes_ahead=1)))
+        run_due(environment, minutes_ago=1)  # the store exists from the second run on, as on any machine
+        ours.append(timed(lambda: run_due(environment)))
         theirs.append(
             timed(lambda: subprocess.run([sys.executable, "-c", "from pydantic import BaseModel"], check=True))
         )
@@ -84,11 +84,11 @@ def cold_start(work: Path) -> dict[str, bool]:
 def one_shot(work: Path) -> dict[str, bool]:
     """Time a `schedule:run` with a thousand due tasks, without its start."""
     environment = application(work / "thousand", count=1_000)
-    result = json.loads(run_due(environment))
+    result = json.loads(run_due(environment, minutes_ago=5))
     finished = [run["status"] for run in result["runs"]]
     assert len(finished) == 1_000
     assert all(status["outcome"] == "Succeeded" for status in finished)
-    whole = min(timed(lambda minute=minute: run_due(environment, minutes_ahead=minute)) for minute in (1, 2, 3))
+    whole = min(timed(lambda minute=minute: run_due(environment, minutes_ago=minute)) for minute in (4, 3, 2))
     print(f"1,000 due tasks in one schedule:run, start and records included: {whole:.2f} s")
     return {"1,000 tasks ≤ 1 s": whole <= 1.0}
 
@@ -151,9 +151,9 @@ def application(folder: Path, *, count: int, frequency: str = "every_minute") ->
     }
 
 
-def run_due(environment: dict[str, str], *, minutes_ahead: int = 0) -> str:
+def run_due(environment: dict[str, str], *, minutes_ago: int = 0) -> str:
     """Run what is due at a minute; return what `-o json` prints."""
-    at = time.strftime("%Y-%m-%dT%H:%M:00Z", time.gmtime(time.time() // 60 * 60 + 60 * minutes_ahead))
+    at = time.strftime("%Y-%m-%dT%H:%M:00Z", time.gmtime(time.time() // 60 * 60 - 60 * minutes_ago))
     command = [
         sys.executable,
         "-m",

@@ -62,12 +62,9 @@ def summary_line(summary: Summary) -> str:
     """Say what one invocation did."""
     outcomes = summary.outcomes()
     at = timestamp(summary.at)
-    if not outcomes and not summary.given_back:
+    if not outcomes:
         return f"Nothing was due at {at}."
     counts = [f"{number} {outcome.value}" for outcome, number in outcomes.items()]
-    waiting = len(summary.given_back)
-    if waiting:
-        counts.append(f"{waiting} left to the next invocation")
     return f"At {at}: {', '.join(counts)}."
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,16 @@ from timewright.cli.stopping import Stopping
 from timewright.cli.times import read_instant
 from timewright.engine.executor import PROCESSES, Surroundings
 from timewright.engine.session import run_due
+from timewright.engine.telling import timestamp
 from timewright.resources.definition import DEFINITION, RUN_ID, SCHEDULED_AT, nominal_time_from_job_name
 
 if TYPE_CHECKING:
     import argparse
 
     from timewright.engine.summary import Summary
+
+_AHEAD_SECONDS = 60
+"""Clocks of machines that differ by less may still name one another's minutes."""
 
 _DESCRIPTION = f"""\
 Run what is due at this minute, wait for it, record it and tell how it went. Call it every minute: from cron, a
@@ -96,6 +101,11 @@ def _nominal_time(options: argparse.Namespace, environ: Mapping[str, str]) -> in
     """
     if options.at is not None:
         at: int = options.at
+        if at >= time.time() + _AHEAD_SECONDS:
+            usage_error(
+                f"--at {timestamp(at)} is still to come: what is decided ahead of its time would not happen in it; "
+                "name a minute that has begun"
+            )
         return at
     told = environ.get(SCHEDULED_AT)
     if told:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from timewright.cli import printing
 from timewright.cli.exit_codes import USAGE, CommandError, usage_error
 from timewright.cli.schedule_options import APP, default_app
+from timewright.storage.location import host_of
 
 if TYPE_CHECKING:
     import argparse
@@ -46,7 +47,7 @@ def opened(options: argparse.Namespace, *, notes: bool = True) -> Opened:
     schedule = _loaded(app)
     store = store_of(options.store or schedule.store)
     with declaration_errors():
-        return Opened(schedule.tasks(host_of(store)), store)
+        return Opened(schedule.tasks(host_of(store, os.environ)), store)
 
 
 def watched(options: argparse.Namespace, note: Callable[[str], None]) -> tuple[Source, Store]:
@@ -64,7 +65,7 @@ def watched(options: argparse.Namespace, note: Callable[[str], None]) -> tuple[S
     sys.dont_write_bytecode = True
     schedule = _loaded(app)
     store = store_of(options.store or schedule.store)
-    source.host = host_of(store)
+    source.host = host_of(store, os.environ)
     return source, store
 
 
@@ -99,15 +100,6 @@ def store_of(given: str | Store | None) -> Store:
         return find(given, os.environ)
     except StoreError as error:
         raise CommandError(str(error), USAGE) from error
-
-
-def host_of(store: Store) -> str | None:
-    """Return the name of this machine where others share the store, for the keys of tasks that run on each."""
-    if not store.shared:
-        return None
-    import socket
-
-    return socket.gethostname()
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ class Agenda:
     def __init__(self) -> None:
         """Begin empty."""
         self._taken: dict[str, int] = {}
-        self._pages: dict[int, set[str]] = {}
+        self._pages: dict[int, dict[str, None]] = {}
         self._seconds: list[int] = []
         self._second_of: dict[str, int] = {}
 
@@ -30,16 +30,16 @@ class Agenda:
         if before == second:
             return
         if before is not None:
-            self._pages[before].discard(key)
+            self._pages[before].pop(key, None)
             del self._second_of[key]
         if second is None:
             return
         self._second_of[key] = second
         page = self._pages.get(second)
         if page is None:
-            page = self._pages[second] = set()
+            page = self._pages[second] = {}
             heapq.heappush(self._seconds, second)
-        page.add(key)
+        page[key] = None
 
     def first(self) -> int | None:
         """Return the first second that has keys."""

@@ -128,11 +128,17 @@ class Executor:
         self._tasks.add(running.carrier)
         running.carrier.add_done_callback(self._tasks.discard)
 
-    def cancel(self, task: str, run_id: str, message: str = "somebody asked for its end") -> None:
-        """Ask one run to end, because a person or a newer run wants so."""
+    def cancel(self, task: str, run_id: str) -> None:
+        """Ask one run to end, because a person wants so."""
         running = self.active.get((task, run_id))
         if running is not None:
-            running.stop.request(message, Reason.INTERRUPTED)
+            running.stop.request("somebody asked for its end", Reason.INTERRUPTED)
+
+    def replace(self, task: str, run_id: str) -> None:
+        """Ask one run to end, because a newer one is to take its place."""
+        running = self.active.get((task, run_id))
+        if running is not None:
+            running.stop.request("a newer run takes its place", Reason.REPLACED)
 
     def replace_task(self, task: Task) -> None:
         """Let runs whose second has not come yet be runs of the task as it is now, or none if it has no such tick."""
@@ -224,7 +230,7 @@ class Executor:
         unprotected = self._unprotected(running)
         if unprotected is not None:
             return _end(run, Outcome.SKIPPED, Reason.UNPROTECTED, unprotected)
-        if task.conditions:
+        if task.conditions and run.trigger is not Trigger.MANUAL:
             if gate is not None:
                 await gate.wait()
                 gate = None

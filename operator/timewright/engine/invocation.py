@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from timewright.engine.planning import Plan, plan, plan_waiting
 from timewright.engine.summary import Summary
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from timewright.engine.executor import Executor
     from timewright.engine.ledger import Ledger
     from timewright.engine.task import Task
+
+Planner: TypeAlias = "Callable[[Task, StoredTask, int, str], Plan]"
 
 MINUTE = 60
 _ATTEMPTS_TO_CLAIM = 50
@@ -100,9 +102,7 @@ class Invocation:
             await self._ledger.record_finished()
             await self._decide(waiting, self._clock.now(), plan_waiting)
 
-    async def _decide(
-        self, keys: Iterable[str], now: int, planner: Callable[[Task, StoredTask, int, str], Plan]
-    ) -> None:
+    async def _decide(self, keys: Iterable[str], now: int, planner: Planner) -> None:
         """Decide on tasks, record that, and start what is to start."""
         undecided = {key: self._tasks[key] for key in keys}
         for _ in range(_ATTEMPTS_TO_CLAIM):
@@ -110,11 +110,12 @@ class Invocation:
                 return
             try:
                 stored = await self._ledger.load(list(undecided))
-                plans = {key: planner(task, stored[key], now, self._executor.host) for key, task in undecided.items()}
+                plans = self._plans(undecided, stored, now, planner)
                 made = await self._ledger.claim(list(plans.values()))
             except StoreError as error:
                 self._summary.trouble.append(str(error))
-                self._run_unclaimed(undecided.values(), now)
+                if planner is plan:  # what waits for room goes on waiting
+                    self._run_unclaimed(undecided.values(), now)
                 return
             for key, done in zip(plans, made, strict=True):
                 if done:
@@ -122,6 +123,19 @@ class Invocation:
         self._summary.trouble += [
             f"task {key}: others kept changing its state; it was left to them" for key in undecided
         ]
+
+    def _plans(
+        self, undecided: dict[str, Task], stored: Mapping[str, StoredTask], now: int, planner: Planner
+    ) -> dict[str, Plan]:
+        """Plan each task. One on which that fails is told and left out, and the others go on."""
+        plans = {}
+        for key, task in list(undecided.items()):
+            try:
+                plans[key] = planner(task, stored[key], now, self._executor.host)
+            except Exception as error:  # noqa: BLE001 - one task's fault, whatever it is, is no other's
+                self._summary.trouble.append(f"task {key}: cannot be decided on: {type(error).__name__}: {error}")
+                del undecided[key]
+        return plans
 
     def _carry_out(self, task: Task, planned: Plan, before: StoredTask) -> None:
         self._ask_again.pop(task.key, None)

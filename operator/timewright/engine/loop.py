@@ -54,12 +54,14 @@ _BATCH = 1_000
 class Entry:
     """What the loop knows of one task."""
 
-    __slots__ = ("stored", "task")
+    __slots__ = ("position", "stored", "task")
 
-    def __init__(self, task: Task, stored: StoredTask) -> None:
+    def __init__(self, task: Task, stored: StoredTask, position: int) -> None:
         """Begin with what the store tells."""
         self.task = task
         self.stored = stored
+        self.position = position
+        """Its place in the order of declaration, in which tasks of one second start."""
 
 
 class Loop:
@@ -95,7 +97,9 @@ class Loop:
         fresh = [task for key, task in wanted.items() if key not in self._entries or self._entries[key].task != task]
         for task in fresh:
             known = self._entries.get(task.key)
-            self._entries[task.key] = Entry(task, known.stored if known else StoredTask(task.key))
+            self._entries[task.key] = Entry(task, known.stored if known else StoredTask(task.key), 0)
+        for position, key in enumerate(wanted):
+            self._entries[key].position = position
         await self.decide([task.key for task in fresh])
 
     async def replace_task(self, task: Task) -> None:
@@ -103,7 +107,8 @@ class Loop:
         known = self._entries.get(task.key)
         if known is not None and known.task == task:
             return
-        self._entries[task.key] = Entry(task, known.stored if known else StoredTask(task.key))
+        position = known.position if known else len(self._entries)
+        self._entries[task.key] = Entry(task, known.stored if known else StoredTask(task.key), position)
         if known is not None:
             self._executor.replace_task(task)
         self._agenda.put(task.key, int(time.time()))
@@ -174,7 +179,8 @@ class Loop:
         certain: list[tuple[str, Plan]] = []
         decided_on: list[Task] = []
         uncertain: list[str] = []
-        for number, key in enumerate(self._agenda.take(second)):
+        keys = [key for key in self._agenda.take(second) if key in self._entries]
+        for number, key in enumerate(sorted(keys, key=lambda key: self._entries[key].position)):
             if number % _BATCH == _BATCH - 1:
                 await asyncio.sleep(0)
             if key in self._entries and self._is_certain(self._entries[key]):
@@ -259,7 +265,7 @@ class Loop:
             executor.start(task, run, last_success_at=last_success_at, gate=gate, resumed=True)
         if planned.change is not None:
             for run_id in planned.change.cancel:
-                executor.cancel(task.key, run_id, "a newer run replaces it")
+                executor.replace(task.key, run_id)
             ended = [run for run in planned.change.runs if run.outcome is not None]
             if ended:
                 executor.on_outcomes(task, ended)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from timewright.decisions.task_state import OpenPhase
 from timewright.engine.executor import Executor, Surroundings
 from timewright.engine.ledger import Ledger
+from timewright.resources.vocabulary import ConcurrencyPolicy
 from timewright.storage.protocol import StoreError
 
 if TYPE_CHECKING:
@@ -105,8 +106,11 @@ async def _watch(ledger: Ledger, executor: Executor) -> None:
         if not executor.active or not ledger.available:
             continue
         with contextlib.suppress(StoreError):
-            for task, run_id in await ledger.store.cancel_requests(ledger.owner):
-                executor.cancel(task, run_id)
+            for key, run_id in await ledger.store.cancel_requests(ledger.owner):
+                if await _is_replaced(key, run_id, ledger, executor):
+                    executor.replace(key, run_id)
+                else:
+                    executor.cancel(key, run_id)
             started = [
                 running.run
                 for running in executor.active.values()
@@ -116,6 +120,15 @@ async def _watch(ledger: Ledger, executor: Executor) -> None:
                 await ledger.store.mark_started(ledger.owner, started)
             marked = {running.run.run_id for running in executor.active.values() if running.run.run_id in marked}
             marked |= {run.run_id for run in started}
+
+
+async def _is_replaced(key: str, run_id: str, ledger: Ledger, executor: Executor) -> bool:
+    """Tell whether a newer run waits for the end of one, as a policy says, rather than a person."""
+    running = executor.active.get((key, run_id))
+    if running is None or running.task.policies.concurrency is not ConcurrencyPolicy.REPLACE:
+        return False
+    stored = (await ledger.store.load([key]))[key]
+    return any(run.phase is OpenPhase.QUEUED for run in stored.state.open_runs)
 
 
 async def _prune(tasks: Sequence[Task], ledger: Ledger, summary: Summary) -> None:

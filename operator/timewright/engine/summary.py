@@ -32,8 +32,6 @@ class Summary:
     runs: list[RunRecord] = field(default_factory=list)
     counted: dict[Outcome, int] = field(default_factory=dict)
     """Ticks that ended without a run and are too many to be listed."""
-    given_back: list[RunRecord] = field(default_factory=list)
-    """Runs that wait for the next invocation, since this one had to end."""
     trouble: list[str] = field(default_factory=list)
     """What a person should know of the store."""
 
@@ -64,6 +62,5 @@ class Summary:
             "scheduledAt": timestamp(self.at),
             "outcomes": {outcome.value: number for outcome, number in self.outcomes().items()},
             "runs": [run_document(run) for run in self.runs],
-            "givenBack": [run.run_id for run in self.given_back],
             "trouble": self.trouble,
         }

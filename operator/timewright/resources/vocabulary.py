@@ -100,7 +100,6 @@ class Reason(StrEnum):
     QUEUE_FULL = "QueueFull"
     SUSPENDED = "Suspended"
     CONDITION = "Condition"
-    LOCK_HELD = "LockHeld"
     UNPROTECTED = "Unprotected"
 
     DOWNTIME = "Downtime"

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import signal
-import socket
 from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +18,7 @@ from timewright.schedule.errors import DeclarationError
 from timewright.schedule.functions import check_arguments
 from timewright.schedule.listing import ListedTask, list_tasks
 from timewright.schedule.work import FunctionCall
-from timewright.storage.location import store_of
+from timewright.storage.location import host_of, store_of
 
 if TYPE_CHECKING:
     from timewright.engine.executor import Executor
@@ -37,11 +36,6 @@ logger = logging.getLogger("timewright")
 def open_store(named: str | Store | None) -> Store:
     """Return the store that is named, or that of this machine; not opened yet. Raises StoreError."""
     return store_of(named, os.environ) if named is None or isinstance(named, str) else named
-
-
-def host_of(store: Store) -> str | None:
-    """Return the name of this machine where others share its store, for the keys of tasks that run on each."""
-    return socket.gethostname() if store.shared else None
 
 
 def wait_for(coroutine: Coroutine[Any, Any, Result], instead: str) -> Result:
@@ -65,7 +59,7 @@ async def run_due(schedule: Schedule, at: datetime | None) -> Summary:
         raise ValueError(f"at {at} has no time zone; pass an aware datetime, such as datetime.now(timezone.utc)")
     store = open_store(schedule.store)
     return await session.run_due(
-        schedule.tasks(host_of(store)),
+        schedule.tasks(host_of(store, os.environ)),
         store,
         at=None if at is None else int(at.timestamp()),
         surroundings=Surroundings(refusal=store.unprotected),
@@ -77,7 +71,7 @@ async def run_by_hand(schedule: Schedule, name: str, request: Request) -> RunRec
     """Run one task now, and wait for it. Raises InvalidParametersError, DeclarationError and StoreError."""
     declaration = schedule.declaration_of(name)
     store = open_store(schedule.store)
-    task = next((task for task in schedule.tasks(host_of(store)) if task.name == name), None)
+    task = next((task for task in schedule.tasks(host_of(store, os.environ)) if task.name == name), None)
     if task is None:
         wanted = ", ".join(declaration.settings.environments or ())
         problem = f"task {name!r} is for {wanted}, and this is {schedule.environment_name}"
@@ -101,7 +95,7 @@ async def work(schedule: Schedule, *, takes_signals: bool) -> None:
     stopping = _Stopping(takes_signals)
     try:
         await engine_work(
-            _Fixed(schedule.tasks(host_of(store))),
+            _Fixed(schedule.tasks(host_of(store, os.environ))),
             store,
             surroundings=Surroundings(refusal=store.unprotected),
             tell=logger.warning,
@@ -116,7 +110,7 @@ async def list_of(schedule: Schedule, ticks: int) -> list[ListedTask]:
     store = open_store(schedule.store)
     await store.open()
     try:
-        return await list_tasks(schedule.tasks(host_of(store)), store, datetime.now(UTC), ticks=ticks)
+        return await list_tasks(schedule.tasks(host_of(store, os.environ)), store, datetime.now(UTC), ticks=ticks)
     finally:
         await store.close()
 

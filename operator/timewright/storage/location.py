@@ -87,6 +87,19 @@ def _named(url: str, environ: Mapping[str, str]) -> Store:
     raise StoreError(f"{shown} names no store ({VARIABLE}): expected {EXPECTED}")
 
 
+def host_of(store: Store, environ: Mapping[str, str]) -> str | None:
+    """Return the name of this machine where others share its store, for the keys of tasks that run on each.
+
+    An instance that a platform makes and removes, such as a Pod or a Lambda function, is no machine in this sense:
+    another one goes on in its place, and any of several may be called. They share all tasks.
+    """
+    if not store.shared or _place(environ) is not None:
+        return None
+    import socket
+
+    return socket.gethostname()
+
+
 def _path(url: str, rest: str, environ: Mapping[str, str]) -> Path:
     if rest.startswith("//"):
         host, slash, path = rest[2:].partition("/")

@@ -14,7 +14,7 @@ from timewright.engine import session
 from timewright.engine.by_hand import InvalidParametersError, Request
 from timewright.engine.executor import Executor, Surroundings
 from timewright.schedule.listing import ListedTask, list_tasks
-from timewright.schedule.running import host_of, open_store
+from timewright.schedule.running import open_store
 
 if TYPE_CHECKING:
     import os
@@ -43,15 +43,18 @@ class UntimelyError(ValueError):
 
 
 class ServedTasks:
-    """Tasks that something outside wants to have run. Calls may overlap: claims keep each tick to one run."""
+    """Tasks that something outside wants to have run. Calls may overlap: claims keep each tick to one run.
+
+    Of several instances any may be called, so they share all tasks: none is a machine with ticks of its own.
+    """
 
     def __init__(
         self,
-        tasks: Callable[[str | None], Sequence[Task]],
+        tasks: Callable[[], Sequence[Task]],
         store: str | Store | None = None,
         refusal: Callable[[str, Mapping[str, Any]], str | None] = lambda name, parameters: None,
     ) -> None:
-        """Take a function from the name of this machine to its tasks, and the store.
+        """Take a function that returns the tasks, and the store.
 
         `refusal` says why a task cannot be called with parameters, if it cannot.
         """
@@ -81,7 +84,7 @@ class ServedTasks:
         from timewright.schedule.manifests import load_manifests
 
         tasks = load_manifests(paths, logger.warning)
-        return cls(lambda host: tasks, store)
+        return cls(lambda: tasks, store)
 
     async def run_due(self, at: datetime | None = None, *, deadline_seconds: float | None = None) -> Summary:
         """Run what is due at the minute of an instant, by default the present one, and wait for it.
@@ -93,7 +96,7 @@ class ServedTasks:
             refuse_untimely(at)
         async with self._opened(deadline_seconds) as (store, surroundings, on_begin):
             return await session.run_due(
-                self._tasks(host_of(store)),
+                self._tasks(),
                 store,
                 at=None if at is None else int(at.timestamp()),
                 surroundings=surroundings,
@@ -108,7 +111,7 @@ class ServedTasks:
         """
         async with self._opened(deadline_seconds) as (store, surroundings, on_begin):
             return await session.run_now(
-                self._checked(name, request, store),
+                self._checked(name, request),
                 request,
                 store,
                 surroundings=surroundings,
@@ -122,18 +125,17 @@ class ServedTasks:
 
     def check(self, name: str, request: Request) -> None:
         """Raise what `run_now` would raise for the request without asking the store."""
-        self._checked(name, request, open_store(self._store))
+        self._checked(name, request)
 
     async def list(self, ticks: int = 1) -> list[ListedTask]:
         """Return what is known of the tasks. Raises StoreError."""
         async with self._open_for_reading() as store:
-            return await list_tasks(self._tasks(host_of(store)), store, datetime.now(UTC), ticks=ticks)
+            return await list_tasks(self._tasks(), store, datetime.now(UTC), ticks=ticks)
 
     async def history(self, query: HistoryQuery) -> Sequence[RunRecord]:
         """Return runs, of all tasks if the query names none. It names tasks as `run_now` does, and raises as that."""
         async with self._open_for_reading() as store:
-            host = host_of(store)
-            found = [self._find(name, host) for name in query.tasks] or self._tasks(host)
+            found = [self._find(name) for name in query.tasks] or self._tasks()
             return await store.history(replace(query, tasks=[task.key for task in found])) if found else []
 
     @property
@@ -182,17 +184,17 @@ class ServedTasks:
         """Wait for one's turn with a store that was handed in; one that is named is opened by each call for itself."""
         return contextlib.nullcontext() if self._store is None or isinstance(self._store, str) else self._one_at_a_time
 
-    def _checked(self, name: str, request: Request, store: Store) -> Task:
+    def _checked(self, name: str, request: Request) -> Task:
         """Return the task of a request that can be run."""
-        task = self._find(name, host_of(store))
+        task = self._find(name)
         refusal = self._refusal(task.name, request.parameters)
         if refusal is not None:
             raise InvalidParametersError(f"task {task.name!r}: {refusal}")
         return task
 
-    def _find(self, name: str, host: str | None) -> Task:
+    def _find(self, name: str) -> Task:
         """Return the task of that key or name. Raises NoSuchTaskError."""
-        tasks = self._tasks(host)
+        tasks = self._tasks()
         found = [task for task in tasks if task.key == name] or [task for task in tasks if task.name == name]
         if len(found) == 1:
             return found[0]

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -180,7 +181,7 @@ async def test_replace_ends_the_active_run_and_takes_its_place(tmp_path: Path) -
     await invoke(SqliteStore(path), task_of(nothing, policies=policies), at=NOON + 60)
     await first
     replaced, taken = await recorded(SqliteStore(path))
-    assert replaced.outcome is Outcome.CANCELLED
+    assert (replaced.outcome, replaced.reason) == (Outcome.CANCELLED, "Replaced")
     assert taken.outcome is Outcome.SUCCEEDED
 
 
@@ -257,6 +258,23 @@ async def test_exclusive_tasks_are_refused_where_the_store_is_no_protection(stor
     assert [(run.outcome, run.reason, run.message) for run in summary.runs] == [
         (Outcome.SKIPPED, "Unprotected", surroundings.refusal)
     ]
+    assert summary.exit_code == 3
+
+
+async def test_an_exclusive_task_is_told_once_while_the_store_is_away(tmp_path: Path) -> None:
+    store = Flaky(SqliteStore(tmp_path / "state.db"))
+    store.away = True
+    task = task_of(nothing, policies=Policies(ConcurrencyPolicy.FORBID), exclusive=True)
+    summary = await invoke(store, task, at=None)
+    assert [run.reason for run in summary.runs] == ["Unprotected"]
+
+
+async def test_one_task_that_cannot_be_decided_on_costs_no_other_its_run(store: SqliteStore) -> None:
+    broken = task_of(nothing, name="broken")
+    object.__setattr__(broken, "timetable", SimpleNamespace(ticks=None))
+    summary = await invoke(store, [broken, task_of(nothing, name="sound")])
+    assert [(run.task, run.outcome) for run in summary.runs] == [("shop/sound", Outcome.SUCCEEDED)]
+    assert "shop/broken" in summary.trouble[0]
     assert summary.exit_code == 3
 
 
