@@ -27,7 +27,7 @@ def operator_kubeconfig(control_plane: Cluster, tmp_path_factory: pytest.TempPat
     objects = [each for each in installed if each["kind"] not in ("Deployment", "Pod")]
     bundle = {"apiVersion": "v1", "kind": "List", "items": objects}
     eventually(lambda: control_plane.kubectl("apply", "-f", "-", stdin=json.dumps(bundle), check=False).returncode == 0)
-    for name in ("scheduledtasks", "taskruns"):
+    for name in ("scheduledtasks", "taskruns", "taskdaemons"):
         control_plane.kubectl("wait", "--for=condition=Established", f"crd/{name}.timewright.dev", "--timeout=60s")
     token = control_plane.kubectl("create", "token", "timewright", "-n", SYSTEM, "--duration=8h").stdout.strip()
     configuration = yaml.safe_load(control_plane.kubeconfig.read_text())

@@ -53,8 +53,8 @@ async def reconcile_daemon(operator: Operator, key: DaemonKey) -> float | None:
     """
     record = operator.store.daemons.records.get(key)
     if record is None:
-        if key.name == DEFAULT_DAEMON and _is_needed(operator, key):
-            await _make_default(operator, key)
+        if key.name == DEFAULT_DAEMON and _is_needed(operator, key) and await _make_default(operator, key):
+            return 0.0  # the watch will bring no news of what the answer has told already
         return None
     if record.deleting:
         return None
@@ -87,15 +87,17 @@ def _is_needed(operator: Operator, key: DaemonKey) -> bool:
     )
 
 
-async def _make_default(operator: Operator, key: DaemonKey) -> None:
+async def _make_default(operator: Operator, key: DaemonKey) -> bool:
+    """Create the default TaskDaemon; tell whether it was created."""
     try:
         answer = await operator.api.create(TASK_DAEMONS, build_default_daemon(key.namespace))
     except ApiError as error:
         # Somebody has just made one, or the namespace ends: either way there is nothing to do.
         if not (error.conflict or error.namespace_ends):
             raise
-    else:
-        operator.store.put_daemon(answer)
+        return False
+    operator.store.put_daemon(answer)
+    return True
 
 
 async def _make_objects(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.controller.cluster import Cluster, Replica
+from tests.unit.controller.cluster import NAMESPACE, Cluster, Replica
 from timewright.controller.api import (
     DEPLOYMENTS,
     DISRUPTION_BUDGETS,
@@ -22,8 +22,9 @@ from timewright.controller.api import (
     ApiError,
     Resource,
 )
+from timewright.controller.daemons import DaemonKey
 from timewright.controller.ensure import LOOK_AGAIN
-from timewright.controller.reconcile_daemon import IDLE
+from timewright.controller.reconcile_daemon import IDLE, reconcile_daemon
 from timewright.desired.names import DAEMON_LABEL
 
 NAME = "timewright-daemon-default"
@@ -77,6 +78,15 @@ async def test_the_first_task_of_a_namespace_brings_the_default_daemon_with_all_
     for resource in OBJECTS:
         (owner,) = cluster.of(resource)[NAME]["metadata"]["ownerReferences"]
         assert owner["uid"] == made["metadata"]["uid"], resource
+
+
+async def test_a_daemon_that_was_just_made_is_looked_at_again_though_no_news_of_it_comes() -> None:
+    cluster = Cluster()
+    daemon_task(cluster)
+    replica = Replica(cluster)
+    await replica.hear()
+
+    assert await reconcile_daemon(replica.operator, DaemonKey(NAMESPACE, "default")) == 0.0
 
 
 async def test_what_its_pods_need_is_made_before_them() -> None:
