@@ -99,8 +99,8 @@ class TaskDaemonSpec(Model):
         default=None,
         ge=1,
         le=100000,
-        description="How many runs may be active at once in the process; more of them wait. Default: as many as the "
-        "process decides by its CPUs.",
+        description="How many runs may be active at once in the process; more of them wait. Default: 16 for "
+        "each CPU of the node.",
     )
     api_writes_per_minute: int = Field(
         default=600,

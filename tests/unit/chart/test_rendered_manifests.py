@@ -65,4 +65,3 @@ def permissions(role: Manifest) -> set[tuple[str, str, str]]:
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
-

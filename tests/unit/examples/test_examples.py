@@ -16,6 +16,7 @@ from timewright.desired.cron_job import build_cron_job
 from timewright.desired.runner_image import RunnerImage
 from timewright.resources.model import API_VERSION
 from timewright.resources.scheduled_task import ScheduledTaskSpec
+from timewright.resources.task_daemon import TaskDaemonSpec
 from timewright.resources.task_run import TaskRunSpec
 from timewright.timetable.spread import seed_of_task
 
@@ -52,10 +53,12 @@ def test_is_accepted(manifest: Manifest) -> None:
     if manifest["kind"] == "TaskRun":
         TaskRunSpec.model_validate(manifest["spec"])
         return
+    if manifest["kind"] == "TaskDaemon":
+        TaskDaemonSpec.model_validate(manifest["spec"])
+        return
     assert manifest["kind"] == "ScheduledTask"
     namespace, name = manifest["metadata"].get("namespace", "default"), manifest["metadata"]["name"]
-    native = manifest["spec"].get("mode") != "Daemon"
-    verdict = accept(manifest["spec"], seed=seed_of_task(namespace, name), native=native)
+    verdict = accept(manifest["spec"], seed=seed_of_task(namespace, name))
     assert isinstance(verdict, Accepted), verdict
     if verdict.native is not None:
         build_cron_job(namespace, name, "uid", verdict.spec, verdict.native, RunnerImage("runner"))
