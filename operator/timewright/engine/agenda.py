@@ -57,6 +57,10 @@ class Agenda:
                 self._taken[key] = self._second_of.pop(key)
         return taken
 
+    def is_taken(self, key: str) -> bool:
+        """Tell whether a key was taken and not put back yet."""
+        return key in self._taken
+
     def done_until(self) -> int | None:
         """Return the last second up to which no key stands or was taken and not put back; None without any such."""
         seconds = list(self._taken.values())

@@ -154,6 +154,26 @@ class Executor:
                 run.phase = OpenPhase.CLAIMED
                 self.start(task, run, last_success_at=running.last_success_at, gate=gate, resumed=running.resumed)
 
+    def detach(self) -> None:
+        """Forget the runs that go on elsewhere, which another process follows from now on."""
+        for running in list(self.active.values()):
+            if isinstance(running.task.definition.work, Elsewhere) and running.carrier is not None:
+                running.carrier.cancel()
+
+    def has_unstarted(self, key: str) -> bool:
+        """Tell whether a task has runs that were claimed and have not been started yet."""
+        return any(
+            running.task.key == key and (running.waits or running.run.phase is OpenPhase.CLAIMED)
+            for running in self.active.values()
+        )
+
+    def stop_task(self, key: str, message: str) -> None:
+        """End all runs of a task, those that have not been started yet included."""
+        self.revoke(key, message)
+        for running in self.active.values():
+            if running.task.key == key:
+                running.stop.request(message)
+
     def revoke(self, key: str, message: str) -> None:
         """End the runs of a task whose second has not come yet, without a start."""
         for running in self._waiting(key):

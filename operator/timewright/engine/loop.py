@@ -47,6 +47,8 @@ _LATE_SECONDS = 1
 _PAUSED_SECONDS = 5
 """How often to look whether a person has resumed a task: the store tells nobody."""
 
+_LOOK_SECONDS = 0.02
+
 _BATCH = 1_000
 """How many tasks are planned before the event loop may turn to something else."""
 
@@ -73,6 +75,7 @@ class Loop:
         self._executor = executor
         self._entries: dict[str, Entry] = {}
         self._agenda = Agenda()
+        self._released: set[str] = set()
         self._woken = asyncio.Event()
         self._claiming = 0.0
         """How long it took to claim a second, in seconds; what is long ago counts less."""
@@ -117,7 +120,23 @@ class Loop:
     def remove_task(self, key: str) -> None:
         """Start no more ticks of a task. What was claimed of it still starts, see `Executor.revoke`."""
         self._entries.pop(key, None)
+        self._released.discard(key)
         self._agenda.put(key, None)
+
+    async def release_task(self, key: str) -> int:
+        """Claim no more ticks of a task; return the instant up to which its ticks are decided, once nothing is begun.
+
+        What was claimed of it still starts. `remove_task` has to follow.
+        """
+        until = self.decided_until()
+        self._released.add(key)
+        is_begun = self._agenda.is_taken(key)
+        while is_begun:
+            await asyncio.sleep(_LOOK_SECONDS)
+            is_begun = self._agenda.is_taken(key)
+        self._agenda.put(key, None)
+        entry = self._entries.get(key)
+        return until if entry is None else max(until, entry.stored.state.watermark or 0)
 
     def decided_until(self) -> int:
         """Return an instant, the present one at the latest, up to which no tick of any task is undecided."""
@@ -212,6 +231,9 @@ class Loop:
     def _plan(self, key: str, now: int) -> Plan | None:
         """Decide on one task. Where that fails, the others go on, and this one is tried again later."""
         entry = self._entries[key]
+        if key in self._released:
+            self._agenda.put(key, None)
+            return None
         try:
             return plan(entry.task, entry.stored, now, self._executor.host)
         except Exception as error:  # noqa: BLE001 - one task's fault, whatever it is, is no other's
