@@ -16,6 +16,9 @@ _BLOCKED_SECONDS = 5.0
 _IMPATIENT_SECONDS = 1.0
 """The same when the signal comes a second time."""
 
+_REPEAT_SECONDS = 1.0
+"""How long a coroutine that has taken a signal for itself keeps it."""
+
 
 class BlockingError(KeyboardInterrupt):
     """Raised in a coroutine that blocks the event loop. Not an Exception, so that hardly any code goes on after it."""
@@ -40,8 +43,14 @@ class SignalTaker:
         self._loop = asyncio.get_running_loop()
         self._waiting_since: float | None = None
         self._main = threading.main_thread().ident or 0
-        for number in numbers:
+        self._numbers = numbers
+        self._listen()
+
+    def _listen(self) -> None:
+        """Take the signals, and take them again and again: a coroutine of a task may take them for itself."""
+        for number in self._numbers:
             signal.signal(number, self._on_signal)
+        self._loop.call_later(_REPEAT_SECONDS, self._listen)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()

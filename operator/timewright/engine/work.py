@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from timewright.engine.loop import Loop
 from timewright.engine.session import begin
+from timewright.runner.reaping import keep_reaping
 from timewright.storage.protocol import StoreError
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ async def work(
             asyncio.ensure_future(_reload(source, loop, tell)),
             asyncio.ensure_future(attend(loop, session.ledger, store)),
             asyncio.ensure_future(_prune(loop, session.ledger)),
+            asyncio.ensure_future(keep_reaping()),
         ]
         try:
             await loop.run()

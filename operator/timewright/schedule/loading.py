@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from timewright.runner import routed_streams
 from timewright.schedule.errors import DeclarationError, LoadError
 from timewright.schedule.schedule import Schedule
 
@@ -44,6 +45,7 @@ def load_app(reference: str) -> Schedule:
 
 def _import(module_name: str, folder: str, reference: str) -> ModuleType:
     importlib.invalidate_caches()
+    routed_streams.install()  # before the application hands sys.stderr to its log, which would pass runs by for good
     try:
         return importlib.import_module(module_name)
     except DeclarationError:

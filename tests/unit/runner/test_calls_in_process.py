@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import logging
 import sys
 import threading
 import time
@@ -12,6 +13,7 @@ import pytest
 from tests.unit.runner.calls import NOMINAL, context_of, definition_of, run_call
 from tests.unit.runner.tasks import hostile_calls as hostile
 from timewright.resources.vocabulary import Outcome, Reason, Trigger
+from timewright.runner import routed_streams
 from timewright.runner.current_run import RunInfo, current_run
 from timewright.runner.output import Output
 from timewright.runner.run import execute
@@ -182,6 +184,17 @@ async def test_what_is_printed_outside_of_any_run_is_not_recorded(capsys: pytest
     print("afterwards")
     assert result.output == "inside\n"
     assert capsys.readouterr().out == "outside\nafterwards\n"
+
+
+async def test_what_is_logged_belongs_to_the_run_that_logs_it() -> None:
+    routed_streams.install()
+    handler, log = logging.StreamHandler(), logging.getLogger("tests.of.a.run")
+    log.addHandler(handler)
+    try:
+        results = await asyncio.gather(*(run_call(log.warning, word) for word in ("one", "two")))
+    finally:
+        log.removeHandler(handler)
+    assert [each.output for each in results] == ["one\n", "two\n"]
 
 
 async def test_current_run() -> None:
