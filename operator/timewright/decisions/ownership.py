@@ -62,13 +62,20 @@ def present(spec: ScheduledTaskSpec, status: ScheduledTaskStatus, generation: in
     return wanted(spec) if generation <= 1 and wanted(spec) != DEPLOYMENT else None
 
 
-def is_mine(daemon: str, spec: ScheduledTaskSpec, status: ScheduledTaskStatus, generation: int) -> bool:
-    """Tell whether the daemon of that name decides the ticks of a task and is to go on doing so."""
+def is_mine(
+    daemon: str, spec: ScheduledTaskSpec, status: ScheduledTaskStatus, generation: int, *, accepted: bool = True
+) -> bool:
+    """Tell whether the daemon of that name decides the ticks of a task and is to go on doing so.
+
+    `accepted` tells whether the spec was. A refused one changes no hands: who decides goes on with the one before.
+    """
     mine = Decider(Mode.DAEMON, daemon)
-    return wanted(spec) == mine and present(spec, status, generation) == mine
+    return present(spec, status, generation) == mine and (wanted(spec) == mine or not accepted)
 
 
-def is_to_be_given_back(daemon: str, spec: ScheduledTaskSpec, status: ScheduledTaskStatus, generation: int) -> bool:
-    """Tell whether the daemon of that name decides the ticks of a task, and is to no longer."""
+def is_to_be_given_back(
+    daemon: str, spec: ScheduledTaskSpec, status: ScheduledTaskStatus, generation: int, *, accepted: bool = True
+) -> bool:
+    """Tell whether the daemon of that name decides the ticks of a task, and is to no longer. See `is_mine`."""
     mine = Decider(Mode.DAEMON, daemon)
-    return wanted(spec) != mine and present(spec, status, generation) == mine
+    return accepted and wanted(spec) != mine and present(spec, status, generation) == mine

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from timewright.controller.observe import observe_cron_job, observe_job, observe_pod, observe_run
+from timewright.controller.observe import observe_cron_job, observe_deployment, observe_job, observe_pod, observe_run
 from timewright.resources.vocabulary import Outcome, Phase, Trigger
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -274,3 +274,64 @@ def test_a_container_that_waits_to_be_restarted_tells_how_it_last_ended() -> Non
 
 def test_a_pod_without_a_status() -> None:
     assert observe_pod({"metadata": {"name": "a"}}).containers == ()
+
+
+DEPLOYMENT: dict[str, Any] = {
+    "metadata": {
+        "name": "timewright-daemon-default",
+        "namespace": "shop",
+        "uid": "d1",
+        "generation": 3,
+        "ownerReferences": [{"kind": "TaskDaemon", "name": "default", "uid": "t1", "controller": True}],
+    },
+    "spec": {"replicas": 2},
+    "status": {
+        "observedGeneration": 3,
+        "replicas": 2,
+        "readyReplicas": 1,
+        "conditions": [
+            {"type": "Available", "status": "True", "message": "Deployment has minimum availability."},
+            {"type": "Progressing", "status": "True", "message": "ReplicaSet is progressing."},
+        ],
+    },
+}
+
+
+def test_a_deployment() -> None:
+    seen = observe_deployment(DEPLOYMENT)
+
+    assert (seen.wanted, seen.replicas, seen.ready, seen.available, seen.message) == (2, 2, 1, True, "")
+    assert (seen.generation, seen.controller_uid) == (3, "t1")
+
+
+def test_a_deployment_just_made_and_one_whose_controller_lags() -> None:
+    fresh = observe_deployment({"metadata": DEPLOYMENT["metadata"], "spec": {}})
+    lagging = observe_deployment({**DEPLOYMENT, "status": {**DEPLOYMENT["status"], "observedGeneration": 2}})
+
+    assert (fresh.wanted, fresh.replicas, fresh.available) == (1, 0, False)
+    assert not lagging.available
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ({"type": "ReplicaFailure", "status": "True", "message": "exceeded quota"}, "exceeded quota"),
+        ({"type": "ReplicaFailure", "status": "False", "message": "x"}, ""),
+        (
+            {"type": "Progressing", "status": "False", "message": "has timed out progressing"},
+            "has timed out progressing",
+        ),
+    ],
+)
+def test_what_keeps_a_deployment_from_its_pods(condition: dict[str, str], message: str) -> None:
+    body = {**DEPLOYMENT, "status": {**DEPLOYMENT["status"], "conditions": [condition]}}
+
+    assert observe_deployment(body).message == message
+
+
+def test_what_a_daemon_made_names_the_daemon() -> None:
+    labels = {"timewright.dev/task": "backup", "timewright.dev/daemon": "night"}
+    body = {**JOB, "metadata": {**JOB["metadata"], "labels": labels}}
+
+    assert observe_job(body).daemon == "night"
+    assert observe_job(JOB).daemon is None

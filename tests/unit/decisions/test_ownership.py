@@ -112,6 +112,14 @@ def test_no_two_daemons_decide_and_none_beside_a_cron_job(
     assert not deciding or now == wanted(said)
 
 
+def test_a_spec_that_was_refused_changes_no_hands() -> None:
+    beyond_native, told = spec(), status(scheduledBy="Daemon", daemon="default")
+
+    assert is_to_be_given_back("default", beyond_native, told, 2)
+    assert not is_to_be_given_back("default", beyond_native, told, 2, accepted=False)
+    assert is_mine("default", beyond_native, told, 2, accepted=False)
+
+
 @pytest.mark.parametrize(
     ("fields", "place"),
     [
