@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -16,6 +17,8 @@ from timewright.runner.current_run import RunInfo
 from timewright.runner.definition import Definition, DefinitionError
 
 if TYPE_CHECKING:
+    import asyncio
+
     from timewright.resources.kinds import HttpRequest
     from timewright.runner.output import Output
 
@@ -38,7 +41,9 @@ class RunContext:
         "_environment",
         "_extra",
         "attempt",
+        "began",
         "closed_streams",
+        "ended",
         "is_manifest",
         "last_success_at",
         "masked",
@@ -47,6 +52,7 @@ class RunContext:
         "run_id",
         "scheduled_at",
         "secrets",
+        "start",
         "task",
         "trigger",
     )
@@ -84,6 +90,12 @@ class RunContext:
         """Where functions in this process print to, while one of them runs."""
         self.closed_streams = 0
         """Which of the standard streams the function has closed, as bits by descriptor."""
+        self.start: asyncio.Event | None = None
+        """What a function that is about to be called still waits for."""
+        self.began: float | None = None
+        """When that came, in seconds since 1970."""
+        self.ended: float | None = None
+        """When the function ended; None where that is not known better than to whoever waits for it."""
         self._base = environ
         self._extra = extra
         self._environment: dict[str, str] | None = None
@@ -108,6 +120,12 @@ class RunContext:
         self.attempt = number
         if self._environment is not None:
             self._environment = {**self._environment, names.ATTEMPT: str(number)}
+
+    async def begin(self) -> None:
+        """Wait for the start, if it is still to come. Raises what waiting raises."""
+        if self.start is not None:
+            await self.start.wait()
+            self.start, self.began = None, time.time()
 
     def info(self) -> RunInfo:
         """Return what the code of the task may know."""

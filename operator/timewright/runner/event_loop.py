@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import signal
 import sys
+import weakref
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from timewright.runner.current_run import CURRENT
 from timewright.runner.fork_guard import guard, leave_if_copy
 
 _Returned = TypeVar("_Returned")
@@ -24,9 +26,9 @@ def run(main: Coroutine[Any, Any, _Returned]) -> _Returned:
     """Run a coroutine to its end on an event loop of its own, and return what it returns.
 
     Unlike with `asyncio.run`, nothing but `main` decides when that is: not a task that calls `loop.stop()`, nor one in
-    which SystemExit or KeyboardInterrupt is raised, which asyncio lets out of the loop. Ctrl-C cancels `main`, unless
-    it has taken that signal. And unlike there, nothing that is left can keep this from returning: neither a task that
-    swallows its cancellation nor a thread that hangs.
+    which SystemExit or KeyboardInterrupt is raised, which asyncio lets out of the loop, nor one that cancels all the
+    others that it finds. Ctrl-C cancels `main`, unless it has taken that signal. And unlike there, nothing that is left
+    can keep this from returning: neither a task that swallows its cancellation nor a thread that hangs.
 
     Raises:
         KeyboardInterrupt: when Ctrl-C ended it.
@@ -38,12 +40,32 @@ def run(main: Coroutine[Any, Any, _Returned]) -> _Returned:
         raise RuntimeError("an event loop is running here already; await the coroutine instead")
     loop = asyncio.new_event_loop()
     guard(loop)
+    own_tasks = _OwnTasks()
+    loop.set_task_factory(own_tasks.new_task)
     asyncio.set_event_loop(loop)
     try:
         return _run_to_end(loop, loop.create_task(main))
     finally:
-        _wind_up(loop)
+        _wind_up(loop, own_tasks)
         asyncio.set_event_loop(None)
+
+
+class _OwnTasks:
+    """Tasks that are no part of any run. Code that ends all that it finds by `asyncio.all_tasks` does not find them."""
+
+    def __init__(self) -> None:
+        self._tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+
+    def new_task(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **settings: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, **settings)
+        if CURRENT.get() is None:
+            self._tasks.add(task)
+            # https://docs.python.org/3/library/asyncio-extending.html#task-lifetime-support
+            asyncio.tasks._unregister_task(task)
+        return task
+
+    def left(self) -> list[asyncio.Task[Any]]:
+        return [task for task in self._tasks if not task.done()]
 
 
 def _is_running() -> bool:
@@ -82,11 +104,11 @@ def _is_ctrl_c(error: BaseException) -> bool:
     return isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def _wind_up(loop: asyncio.AbstractEventLoop) -> None:
+def _wind_up(loop: asyncio.AbstractEventLoop, own_tasks: _OwnTasks) -> None:
     """End what is left, but do not wait for long, and close the event loop."""
     leave_if_copy(failed=True)
     with contextlib.suppress(BaseException):
-        left = asyncio.all_tasks(loop)
+        left = {*asyncio.all_tasks(loop), *own_tasks.left()}
         for task in left:
             task.cancel()
         if left:

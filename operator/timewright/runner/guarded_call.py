@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -43,7 +44,7 @@ DONE: CallEnd[Any] = CallEnd()
 class GuardedCall(Generic[Problem]):
     """One call, within its limits."""
 
-    __slots__ = ("_explain", "_grace", "_stop", "_timeout")
+    __slots__ = ("_begin", "_explain", "_grace", "_stop", "_timeout", "ended_at")
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class GuardedCall(Generic[Problem]):
         grace: float,
         timeout: float | None = None,
         stop: StopRequest | None = None,
+        begin: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Set the limits.
 
@@ -60,12 +62,16 @@ class GuardedCall(Generic[Problem]):
             grace: seconds that the function has to end in once it is to.
             timeout: seconds after which it is to end.
             stop: asks for its end.
+            begin: waits until an async function is to begin, when all else is ready. What it raises is raised.
 
         """
         self._explain = explain
         self._grace = grace
         self._timeout = timeout
         self._stop = stop
+        self._begin = begin
+        self.ended_at: float | None = None
+        """When a function ended that `begin` was waited for, in seconds since 1970; None if it raised something."""
 
     async def call(
         self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], *, is_async: bool
@@ -87,6 +93,8 @@ class GuardedCall(Generic[Problem]):
 
     async def _drive(self, coroutine: Any) -> CallEnd[Problem]:
         driver = Driver(coroutine, self._grace)
+        if self._begin is not None and not await self._may_begin(coroutine):
+            return CallEnd(stopped=True)
         timer = None
         if self._timeout is not None:
             timer = asyncio.get_running_loop().call_later(self._timeout, driver.cancel)
@@ -95,6 +103,9 @@ class GuardedCall(Generic[Problem]):
         end: CallEnd[Problem] = DONE
         try:
             await driver
+            if self._begin is not None:
+                self.ended_at = time.time()
+                await asyncio.sleep(0)  # all that begin at one instant begin before the first is wound up
         except GivenUp:
             end = CallEnd(given_up=True)
         except BaseException as error:  # noqa: BLE001 - as above
@@ -108,6 +119,19 @@ class GuardedCall(Generic[Problem]):
             if timer is not None:
                 timer.cancel()
         return self._cut(end) if driver.cancelled else end
+
+    async def _may_begin(self, coroutine: Any) -> bool:
+        """Wait for the beginning; return False, having dropped the coroutine, if its end was asked for before."""
+        try:
+            if self._begin is not None:
+                await self._begin()
+        except BaseException:
+            coroutine.close()
+            raise
+        if self._stop is not None and self._stop.requested:
+            coroutine.close()
+            return False
+        return True
 
     async def _in_thread(
         self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]

@@ -22,6 +22,7 @@ _SUCCEEDED = succeeded()
 async def run(call: Call, context: RunContext, output: Output, stop: StopRequest, limits: Limits) -> Result:
     """Call the function and wait for its end."""
     if _needs_process(call, context, limits):
+        await context.begin()
         from timewright.runner import in_child
 
         return await in_child.run(call, context, output, stop, limits)
@@ -30,8 +31,10 @@ async def run(call: Call, context: RunContext, output: Output, stop: StopRequest
         return _failure(error, call.name, output)
 
     kwargs = {**call.kwargs, **context.parameters} if context.parameters else call.kwargs
-    guarded = GuardedCall(explain, grace=limits.grace, timeout=limits.timeout, stop=stop)
+    begin = None if context.start is None else context.begin
+    guarded = GuardedCall(explain, grace=limits.grace, timeout=limits.timeout, stop=stop, begin=begin)
     end = await guarded.call(call.function, call.args, kwargs, is_async=call.is_async)
+    context.ended = guarded.ended_at
     if end is DONE:
         return _SUCCEEDED
     if end.given_up:

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from timewright.resources.times import format_time
 from timewright.resources.vocabulary import Outcome, Reason
 from timewright.runner import attempts
+from timewright.runner.call import Call
 from timewright.runner.context import RunContext
 from timewright.runner.current_run import CURRENT, FinishedRun
 from timewright.runner.definition import Definition, Kind
@@ -60,7 +61,10 @@ async def execute(
     """
     run = _Run(definition, context, output, stop, deadline, owns_orphans, grace_seconds)
     if start is not None:
-        await start.wait()
+        if run.can_wait_inside():
+            context.start = start
+        else:
+            await start.wait()
     return await run.carry_out()
 
 
@@ -99,6 +103,17 @@ class _Run:
         self._attempts: list[dict[str, Any]] | None = None
         self._runner = _runner_of(definition.kind)
 
+    def can_wait_inside(self) -> bool:
+        """Tell whether nothing that anybody sees comes before the call of a function on this event loop."""
+        definition, work = self._definition, self._definition.work
+        return (
+            isinstance(work, Call)
+            and work.is_async
+            and not self._output.says
+            and definition.output_file is None
+            and definition.hooks is NO_HOOKS
+        )
+
     async def carry_out(self) -> RunResult:
         """Make attempts, with the hooks before and after."""
         definition, context, output = self._definition, self._context, self._output
@@ -112,7 +127,7 @@ class _Run:
                 output.copy_to(definition.output_file)
             if definition.hooks is NO_HOOKS:
                 result = await self._attempt_until_done()
-                ended = time.time()
+                started, ended = context.began or started, context.ended or time.time()
             else:
                 result, ended = await self._with_hooks(started)
             output.close()
@@ -168,9 +183,13 @@ class _Run:
         try:
             return await self._runner(self._definition.work, self._context, self._output, self._stop, limits)
         except asyncio.CancelledError:
+            if self._context.start is not None:
+                raise  # it has not begun
             _take_back_cancellation()
             return disturbed()
-        except Exception as error:  # noqa: BLE001 - a fault of the runner's own must still be reported
+        except Exception as error:
+            if self._context.start is not None:
+                raise
             self._output.show(traceback.format_exc(), STDERR)
             return failed(Reason.EXCEPTION, f"the runner failed: {type(error).__name__}: {error}")
 
