@@ -107,6 +107,11 @@ async def test_all_at_once(tmp_path: Path) -> None:
     assert "deep down" in results["deep_traceback"][2]
 
 
+async def test_neither_the_process_nor_other_runs_are_among_the_tasks_that_a_function_finds(tmp_path: Path) -> None:
+    lines, _, _, _ = await _run_together(tmp_path, "fine", "fine_async", "cancel_all_async")
+    assert {line.partition(" ")[2] for line in lines} == {"Succeeded Completed"}
+
+
 async def test_the_standard_descriptors_are_opened_again(tmp_path: Path) -> None:
     lines, _, shown, _ = await _run_together(tmp_path, "close_descriptors_async")
     assert lines == ["close_descriptors_async Succeeded Completed"]

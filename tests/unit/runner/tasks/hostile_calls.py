@@ -217,6 +217,13 @@ async def cancel_itself_async() -> None:
     await asyncio.sleep(10)
 
 
+async def cancel_all_async() -> None:
+    for task in asyncio.all_tasks():
+        if task is not asyncio.current_task():
+            task.cancel()
+    await asyncio.sleep(0.01)
+
+
 async def swallow_cancellation_async() -> None:
     for _ in range(5):
         with contextlib.suppress(asyncio.CancelledError):
