@@ -104,6 +104,14 @@ def operator_command() -> None:
     sys.exit(main())
 
 
+@app.command("daemon")
+def daemon_command() -> None:
+    """Run a TaskDaemon's process. It takes its settings from environment variables (see the operator's Deployment)."""
+    from timewright.daemon.main import main
+
+    sys.exit(main())
+
+
 def _list_own(command: str, help_text: str) -> None:
     """Put a command that reads its own arguments into the list of commands. `timewright.cli.main` calls it directly."""
 

@@ -133,12 +133,19 @@ class Api:
         self, resource: Resource, namespace: str | None = None, label_selector: str = ""
     ) -> AsyncIterator[list[Manifest]]:
         """Read a whole collection, page by page, so that no more than a page is held at once."""
+        async for page in self.list_pages(resource, namespace, label_selector):
+            yield page.get("items") or []
+
+    async def list_pages(
+        self, resource: Resource, namespace: str | None = None, label_selector: str = ""
+    ) -> AsyncIterator[Manifest]:
+        """Read a whole collection, page by page, each with its own metadata."""
         query = {"limit": str(_PAGE)}
         if label_selector:
             query["labelSelector"] = label_selector
         while True:
             page = await self._request("GET", resource, resource.path(namespace), query=query)
-            yield page.get("items") or []
+            yield page
             token = page["metadata"].get("continue")
             if not token:
                 return

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from timewright.cluster.api import Api, ApiError
+from timewright.cluster.api import Api, ApiError, Manifest, Resource
 
 
 async def lines(api: Api, path: str, query: dict[str, str], *, silence: float | None) -> AsyncIterator[bytes]:
@@ -33,6 +33,33 @@ async def lines(api: Api, path: str, query: dict[str, str], *, silence: float | 
             yield rest
     finally:
         response.close()
+
+
+async def watch(
+    api: Api,
+    resource: Resource,
+    namespace: str | None,
+    *,
+    label_selector: str,
+    version: str,
+    seconds: int,
+    silence: float,
+) -> AsyncIterator[tuple[str, Manifest]]:
+    """Yield type and object of each change after a resourceVersion, bookmarks included, for that many seconds.
+
+    Raises ApiError when the server refuses or ends it (410: the version is too old), and aiohttp.ClientError or
+    TimeoutError when the connection breaks or nothing at all comes for `silence` seconds.
+    """
+    query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": version, "timeoutSeconds": str(seconds)}
+    if label_selector:
+        query["labelSelector"] = label_selector
+    api.on_request("GET", resource.plural)
+    async for line in lines(api, resource.path(namespace), query, silence=silence):
+        event = json.loads(line)
+        if event["type"] == "ERROR":
+            status = event["object"]
+            raise ApiError(int(status.get("code", 500)), str(status.get("reason")), str(status.get("message")))
+        yield event["type"], event["object"]
 
 
 def _refusal(status: int, content: bytes) -> ApiError:

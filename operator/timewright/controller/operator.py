@@ -14,6 +14,7 @@ from typing import Any, cast
 import kopf
 
 from timewright import __version__
+from timewright.cluster.logs import set_up_logging
 from timewright.controller import metrics
 from timewright.controller.api import ApiError, connect
 from timewright.controller.configuration import Configuration, ConfigurationError
@@ -21,7 +22,6 @@ from timewright.controller.context import Operator
 from timewright.controller.daemons import DaemonKey
 from timewright.controller.handlers import register
 from timewright.controller.leadership import LeadershipLost, Lease
-from timewright.controller.logs import set_up_logging
 from timewright.controller.prime import RELIST_SECONDS, Key, relist
 from timewright.controller.reconcile import reconcile
 from timewright.controller.reconcile_daemon import reconcile_daemon

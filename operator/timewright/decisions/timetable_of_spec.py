@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from timewright.resources.scheduled_task import ScheduledTaskSpec
 from timewright.timetable import DaylightSaving, Gap, Overlap, Schedule, parse
@@ -64,9 +64,25 @@ def timetable_of(spec: ScheduledTaskSpec, *, seed: str | None = None, native: bo
     )
 
 
+def timing_of(spec: ScheduledTaskSpec) -> str:
+    """Return everything that a spec says of when, as JSON."""
+    said = {"schedules": list(spec.expressions), **_said_of_ticks(spec)}
+    said.pop("schedule", None)
+    return json.dumps(said, sort_keys=True, separators=(",", ":"))
+
+
+def timetable_of_timing(timing: str, *, seed: str | None = None) -> Schedule:
+    """Read what `timing_of` has written; raises ValueError when it cannot be read."""
+    return timetable_of(ScheduledTaskSpec.model_validate_json(timing), seed=seed)
+
+
+def _said_of_ticks(spec: ScheduledTaskSpec) -> dict[str, Any]:
+    return spec.model_dump(mode="json", by_alias=True, exclude_none=True, include=_OF_TICKS)
+
+
 def schedule_id_of(spec: ScheduledTaskSpec, *, seed: str | None = None) -> str:
     """Return a short digest that changes whenever the ticks of a spec may."""
-    said = spec.model_dump(mode="json", by_alias=True, exclude_none=True, include=_OF_TICKS)
+    said = _said_of_ticks(spec)
     text = json.dumps([spec.expressions, said, seed], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

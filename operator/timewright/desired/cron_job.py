@@ -45,7 +45,7 @@ def build_cron_job(
         "suspend": spec.suspend,
         "successfulJobsHistoryLimit": _raised(spec.successful_jobs_history_limit),
         "failedJobsHistoryLimit": _raised(spec.failed_jobs_history_limit),
-        "jobTemplate": _job_template(namespace, name, spec, runner),
+        "jobTemplate": job_template(namespace, name, spec, runner),
     }
     if schedule.time_zone is not None:
         body["timeZone"] = schedule.time_zone
@@ -83,7 +83,8 @@ def _raised(limit: int) -> int:
     return min(limit + KEPT_UNTIL_RECORDED, 2147483647)
 
 
-def _job_template(namespace: str, name: str, spec: ScheduledTaskSpec, runner: RunnerImage) -> Manifest:
+def job_template(namespace: str, name: str, spec: ScheduledTaskSpec, runner: RunnerImage) -> Manifest:
+    """Return the template of the Jobs of a task, whoever makes them."""
     template = spec.job_template
     if template is None:
         template = _generated_job_template(namespace, name, spec, runner)

@@ -19,6 +19,8 @@ from timewright.resources.vocabulary import Outcome
 WATERMARK = f"{GROUP}/watermark"
 PROVEN = f"{GROUP}/proven"
 ACCOUNTS = f"{GROUP}/accounts"
+DRAINING = f"{GROUP}/draining-until"
+"""Until when, in UTC seconds, whoever gave the Lease up goes on with what it had started, and tells by TaskRuns."""
 
 MOST_BYTES = 48_000
 """How much room accounts take at most. An object's annotations may hold 262,144 bytes, but each claim writes them."""
@@ -51,14 +53,17 @@ class Journal:
     proven: int | None = None
     accounts: Mapping[str, Account] = field(default_factory=dict)
     """By key of the task."""
+    draining_until: int = 0
 
 
-def to_annotations(watermark: int | None, proven: int | None, accounts: Sequence[str]) -> dict[str, str]:
+def to_annotations(
+    watermark: int | None, proven: int | None, accounts: Sequence[str], draining_until: int = 0
+) -> dict[str, str]:
     """Write a journal. `accounts` are results of `encode`."""
     annotations = {} if watermark is None else {WATERMARK: str(watermark)}
     if proven is not None:
         annotations[PROVEN] = str(proven)
-    return {**annotations, ACCOUNTS: "{" + ",".join(accounts) + "}"}
+    return {**annotations, ACCOUNTS: "{" + ",".join(accounts) + "}", DRAINING: str(draining_until)}
 
 
 def encode(key: str, account: Account) -> str:
@@ -81,7 +86,8 @@ def from_annotations(annotations: Mapping[str, str] | None) -> Journal:
     try:
         parsed: dict[str, list[Any]] = json.loads(given.get(ACCOUNTS) or "{}")
         accounts = {key: _account(*values) for key, values in parsed.items()}
-        return Journal(_number(given.get(WATERMARK)), _number(given.get(PROVEN)), accounts)
+        draining_until = _number(given.get(DRAINING)) or 0
+        return Journal(_number(given.get(WATERMARK)), _number(given.get(PROVEN)), accounts, draining_until)
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"annotations {WATERMARK}, {PROVEN}, {ACCOUNTS}: {error}") from error
 

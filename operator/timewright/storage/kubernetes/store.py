@@ -58,6 +58,7 @@ class LeaseStore:
         self._decided_until = self._journal.proven
         self._is_ready = False
         self._is_lost = False
+        self._is_handed_over = False
         self._books: dict[str, Book] = {}
         self._must_tell: set[str] = set()
         """Keys of tasks that have started ticks of which a new leader would believe that nobody decided on them."""
@@ -148,11 +149,30 @@ class LeaseStore:
             book.wrote(snapshot)
             self._must_tell.discard(key)
 
-    async def hand_over(self) -> None:
-        """Give the Lease up with all that there is to tell; raises StoreError when that cannot be written."""
+    @property
+    def draining_until(self) -> int:
+        """Until when the leader before goes on with what it had started, in UTC seconds."""
+        return self._journal.draining_until
+
+    def keep_proven(self, key: str) -> None:
+        """Take the open runs of a task for such as go on, somewhere."""
+        book = self._books.get(key)
+        if book is not None:
+            state = book.stored.state
+            runs = tuple(replace(run, proven=True) for run in state.open_runs)
+            book.stored = replace(book.stored, state=replace(state, open_runs=runs))
+
+    async def hand_over(self, draining_until: int = 0) -> None:
+        """Give the Lease up with all that there is to tell; raises StoreError when that cannot be written.
+
+        Runs that are open go on in this process until that instant, in UTC seconds; it has to tell of their ends by
+        TaskRuns. From now on nothing is claimed any more.
+        """
         async with self._writing:
-            await self._lease.release(self._annotations({}, None) if self._is_ready else None)
-            self._is_lost = True
+            self._check()
+            annotations = self._annotations({}, None, draining_until) if self._is_ready else None
+            await self._lease.release(annotations)
+            self._is_handed_over = True
 
     # The protocol
 
@@ -165,7 +185,8 @@ class LeaseStore:
     async def renew(self, owner: str) -> None:
         """Renew the Lease, and write how far everything is proven."""
         async with self._writing:
-            await self._write({}, None)
+            if not self._is_handed_over:
+                await self._write({}, None)
 
     async def retire(self, owner: str) -> None:
         """Do nothing: `hand_over` gives the Lease up."""
@@ -179,6 +200,8 @@ class LeaseStore:
         """Make changes. What they claim is on the Lease before it is in memory, all of it by one write."""
         async with self._writing:
             self._check()
+            if self._is_handed_over:
+                return [False] * len(changes)
             versions = {
                 each.task: self._books[each.task].stored.version for each in changes if each.task in self._books
             }
@@ -370,14 +393,14 @@ class LeaseStore:
             self._watermark = claimed if self._watermark is None else max(self._watermark, claimed)
         self._must_tell |= {key for key, trial in trials.items() if trial.written.is_held}
 
-    def _annotations(self, trials: Mapping[str, Book], claimed: int | None) -> dict[str, str]:
+    def _annotations(self, trials: Mapping[str, Book], claimed: int | None, draining_until: int = 0) -> dict[str, str]:
         decided = self._decided()
         self._telling_held = set()
         proven, accounts = self._accounts(trials, decided)
         watermark = self._watermark
         if claimed is not None:
             watermark = claimed if watermark is None else max(watermark, claimed)
-        return to_annotations(watermark, proven, accounts)
+        return to_annotations(watermark, proven, accounts, draining_until)
 
     def _accounts(self, trials: Mapping[str, Book], decided: int) -> tuple[int, list[str]]:
         """Return how far everything is proven, and the accounts that make it so, the oldest troubles first."""

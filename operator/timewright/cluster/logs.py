@@ -1,4 +1,4 @@
-"""The operator's log: one JSON object a line, or text for people."""
+"""The log of the operator and the daemon: one JSON object a line, or text for people."""
 
 from __future__ import annotations
 

@@ -1,0 +1,180 @@
+"""TaskRuns made by hand: taken over, admitted, and started, also while their task is suspended.
+
+Nothing starts before its TaskRun says that it runs, so what a leader had started is known to the next one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime
+
+from timewright.cluster.api import TASK_RUNS, Api, ApiError
+from timewright.daemon import documents
+from timewright.daemon.jobs import JobWork
+from timewright.daemon.known import Known, KnownTask
+from timewright.daemon.task import ClusterTask
+from timewright.daemon.writer import Writer
+from timewright.decisions.by_hand import Refuse, Wait, admit
+from timewright.decisions.observed import ObservedRun
+from timewright.decisions.parameters import resolve_parameters
+from timewright.decisions.task_state import OpenPhase
+from timewright.desired import names
+from timewright.engine.executor import Executor
+from timewright.engine.loop import Loop
+from timewright.engine.task import Task
+from timewright.resources.vocabulary import Outcome, Phase, Reason, Trigger
+from timewright.storage.kubernetes.store import LeaseStore
+from timewright.storage.records import Change, RunRecord, StoredTask
+
+logger = logging.getLogger(__name__)
+
+_TRIES = 10
+
+
+class ByHand:
+    """Starts what people ask for."""
+
+    def __init__(self, api: Api, known: Known, store: LeaseStore, writer: Writer) -> None:
+        """Record in a store, and have its writer tell."""
+        self._api, self._known, self._store, self._writer = api, known, store, writer
+
+    def wants(self, run: ObservedRun) -> bool:
+        """Tell whether a TaskRun is to be started, and by this daemon."""
+        task = self._known.task_named(run.task_name)
+        if task is None or not task.mine or run.finished or run.deleting or run.phase is Phase.RUNNING:
+            return False
+        book = self._store.book(task.uid)
+        return book is not None and run.name not in book.open and run.daemon in (None, self._known.daemon)
+
+    async def start(self, run: ObservedRun, loop: Loop, executor: Executor, running: ClusterTask | None) -> None:
+        """Start a TaskRun, let it wait, or tell why not. Raises ApiError and OSError when that cannot be told."""
+        known = self._known.task_named(run.task_name)
+        if known is None:
+            return
+        if not await self._take_over(run, known):
+            return
+        now = int((run.scheduled_at or run.created_at).timestamp())
+        record = RunRecord(known.uid, run.name, now, Trigger.MANUAL, OpenPhase.CLAIMED, idempotency_key=None)
+        if running is None:
+            why = known.refused.message if known.refused else "it has not been accepted"
+            _end(record, Outcome.FAILED, Reason.TASK_NOT_READY, f"the task cannot run: {why}")
+            await self._commit_ended(known, record)
+            return
+        parameters = resolve_parameters(running.definition.parameters, run.parameters or {})
+        first = self._known.keys.get((run.task_name, run.idempotency_key or ""))
+        if isinstance(parameters, str):
+            _end(record, Outcome.FAILED, Reason.INVALID_PARAMETERS, parameters)
+            await self._commit_ended(known, record)
+        elif run.idempotency_key is not None and first not in (None, run.name):
+            text = f"TaskRun {first!r} carries the same idempotencyKey {run.idempotency_key!r}; only the first runs"
+            _end(record, Outcome.SKIPPED, Reason.DUPLICATE_KEY, text)
+            await self._commit_ended(known, record)
+        else:
+            record.parameters = parameters
+            await self._admit(record, run, running, loop, executor)
+
+    async def claim(self, task: Task, run: RunRecord) -> str | None:
+        """Write on the TaskRun that it runs; return why it must not, if it must not."""
+        run.started_at = run.started_at or time.time()
+        status = documents.run_status(run, None, int(time.time()))
+        status["phase"] = Phase.RUNNING.value
+        try:
+            answer = await self._api.merge_patch(
+                TASK_RUNS, self._known.namespace, run.run_id, {"status": status}, "status"
+            )
+        except ApiError as error:
+            if error.not_found:
+                return "its TaskRun was deleted before it could start"
+            return f"its TaskRun cannot be written: {error}"
+        except OSError as error:
+            return f"its TaskRun cannot be written: {error or type(error).__name__}"
+        self._known.put_run(answer)
+        return None
+
+    async def _take_over(self, run: ObservedRun, task: KnownTask) -> bool:
+        """Put the labels and the owner on a TaskRun; tell whether it is still there."""
+        if run.daemon == self._known.daemon:
+            return True
+        metadata = {
+            "resourceVersion": run.resource_version,
+            "labels": {**names.labels(task.name), names.DAEMON_LABEL: self._known.daemon},
+            "ownerReferences": [names.owned_by_task(task.name, task.uid)],
+        }
+        try:
+            answer = await self._api.merge_patch(TASK_RUNS, self._known.namespace, run.name, {"metadata": metadata})
+        except ApiError as error:
+            if error.not_found or error.conflict:
+                return False  # the watch tells what has become of it
+            raise
+        self._known.put_run(answer)
+        return True
+
+    async def _admit(
+        self, record: RunRecord, run: ObservedRun, running: ClusterTask, loop: Loop, executor: Executor
+    ) -> None:
+        work = running.definition.work
+        if isinstance(work, JobWork):
+            work.uids[run.name] = run.uid
+        for _ in range(_TRIES):
+            stored = (await self._store.load([running.key]))[running.key]
+            change = _change(record, run, running, stored)
+            if not (await self._store.commit("", [change]))[0]:
+                continue
+            if record.outcome is not None:
+                return
+            if record.phase is OpenPhase.QUEUED:
+                for run_id in change.cancel:
+                    executor.replace(running.key, run_id)
+                await self._writer.write_run(self._known.tasks[running.key], record)
+                await loop.decide([running.key])
+            else:
+                executor.start(running, record, last_success_at=stored.last_success_at)
+            return
+        logger.warning("TaskRun %s/%s: the task changes too fast", self._known.namespace, run.name)
+
+    async def _commit_ended(self, task: KnownTask, record: RunRecord) -> None:
+        for _ in range(_TRIES):
+            stored = (await self._store.load([task.uid]))[task.uid]
+            state = stored.state
+            change = Change(task.uid, stored.version, state.watermark, state.schedule_id, state.suspended, [record])
+            if (await self._store.commit("", [change]))[0]:
+                return
+
+
+def manual_record(uid: str, run: ObservedRun) -> RunRecord:
+    """Return the record of a TaskRun that another leader had started."""
+    nominal = int((run.scheduled_at or run.created_at).timestamp())
+    return RunRecord(
+        uid,
+        run.name,
+        nominal,
+        Trigger.MANUAL,
+        OpenPhase.CLAIMED,
+        started_at=datetime.now(UTC).timestamp(),
+        parameters=run.parameters or {},
+    )
+
+
+def _change(record: RunRecord, run: ObservedRun, running: ClusterTask, stored: StoredTask) -> Change:
+    state = stored.state
+    record.phase = OpenPhase.CLAIMED
+    change = Change(
+        running.key, stored.version, state.watermark, state.schedule_id, state.suspended, [record], list[str]()
+    )
+    answer = admit(running.policies, state, override=run.override)
+    if isinstance(answer, Refuse):
+        _end(record, answer.outcome, answer.reason, answer.message)
+    elif isinstance(answer, Wait):
+        record.phase = OpenPhase.QUEUED
+        change.cancel = list(answer.cancel)
+        for run_id, outcome, reason, message in answer.drop:
+            open_run = next(each for each in state.open_runs if each.run_id == run_id)
+            dropped = RunRecord(running.key, run_id, open_run.scheduled_at, open_run.trigger)
+            _end(dropped, outcome, reason, message)
+            change.runs.append(dropped)
+    return change
+
+
+def _end(record: RunRecord, outcome: Outcome, reason: Reason, message: str) -> None:
+    record.phase, record.outcome, record.reason, record.message = None, outcome, reason.value, message

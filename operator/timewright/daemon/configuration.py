@@ -1,0 +1,87 @@
+"""The daemon's settings, from the environment of its Pod; see `resources.daemon_settings`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from timewright.desired.names import daemon_object_name
+from timewright.desired.runner_image import RunnerImage
+from timewright.resources import daemon_settings as names
+from timewright.resources.task_daemon import DEFAULT_DAEMON
+
+
+class ConfigurationError(ValueError):
+    """A setting that cannot be used: names the variable, its value and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The settings of one replica."""
+
+    namespace: str
+    """The namespace whose tasks it starts."""
+    daemon: str
+    """The name of the TaskDaemon."""
+    pod_name: str
+    runner: RunnerImage
+    """The image of Jobs for tasks that name none."""
+    lease_seconds: int = 10
+    drain_seconds: float = 45.0
+    """How long runs may go on once the process is asked to end."""
+    processes: int = 32
+    """How many runs that take a process or a connection are active at once."""
+    writes_per_minute: int = 600
+    probes_port: int = names.PROBES_PORT
+    metrics_port: int = names.METRICS_PORT
+    log_level: str = "info"
+    log_format: str = "json"
+
+    @property
+    def lease_name(self) -> str:
+        """The name of the Lease."""
+        return daemon_object_name(self.daemon)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Configuration:
+        """Read the settings; raises ConfigurationError when a value cannot be used."""
+
+        def required(name: str) -> str:
+            value = environment.get(name)
+            if not value:
+                raise ConfigurationError(f"{name}: required; the Deployment that the operator makes sets it")
+            return value
+
+        def number(name: str, default: int, least: int, most: int) -> int:
+            text = environment.get(name) or str(default)
+            if not text.isdecimal() or not least <= int(text) <= most:
+                raise ConfigurationError(f"{name}: expected a whole number from {least} to {most}, got {text!r}")
+            return int(text)
+
+        def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
+            text = environment.get(name) or default
+            for word in allowed:
+                if text.lower() == word.lower():
+                    return word
+            raise ConfigurationError(f"{name}: expected one of {', '.join(allowed)}, got {text!r}")
+
+        termination = number(names.TERMINATION_GRACE_PERIOD_SECONDS, 60, 1, 86400)
+        return cls(
+            namespace=required(names.NAMESPACE),
+            daemon=environment.get(names.DAEMON) or DEFAULT_DAEMON,
+            pod_name=environment.get(names.POD_NAME) or environment.get("HOSTNAME") or "timewright-daemon",
+            runner=RunnerImage(
+                environment.get(names.RUNNER_IMAGE) or "timewright",
+                choice(names.RUNNER_IMAGE_PULL_POLICY, "IfNotPresent", ("Always", "IfNotPresent", "Never")),
+            ),
+            lease_seconds=number(names.LEASE_DURATION_SECONDS, 10, 4, 300),
+            # What is left of the Pod's grace period is for records, and for the Lease.
+            drain_seconds=max(0.5, 0.75 * termination),
+            processes=number(names.MAX_CONCURRENT_RUNS, 16 * (os.cpu_count() or 1), 1, 100_000),
+            writes_per_minute=number(names.API_WRITES_PER_MINUTE, 600, 10, 60_000),
+            probes_port=number("TIMEWRIGHT_PROBES_PORT", names.PROBES_PORT, 1, 65535),
+            metrics_port=number("TIMEWRIGHT_METRICS_PORT", names.METRICS_PORT, 1, 65535),
+            log_level=choice("TIMEWRIGHT_LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
+            log_format=choice("TIMEWRIGHT_LOG_FORMAT", "json", ("json", "text")),
+        )

@@ -1,0 +1,239 @@
+"""What a replica knows of its namespace, whether it leads or stands by: tasks and TaskRuns, reduced."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from timewright.cluster.observe import observe_run
+from timewright.daemon.task import ClusterTask, JobTemplate, Read, read_task, timing_told
+from timewright.decisions.acceptance import Refused
+from timewright.decisions.observed import ObservedRun
+from timewright.decisions.ownership import is_mine, is_to_be_given_back
+from timewright.desired.runner_image import RunnerImage
+from timewright.resources.model import parse_time
+from timewright.resources.scheduled_task import ScheduledTaskSpec, ScheduledTaskStatus
+from timewright.resources.vocabulary import Mode, Outcome, Trigger
+from timewright.storage.kubernetes.takeover import Timing, Told
+
+Manifest = dict[str, Any]
+
+logger = logging.getLogger(__name__)
+
+
+class KnownTask:
+    """A ScheduledTask. Its status is kept as text: ten thousand parsed ones would fill the memory."""
+
+    __slots__ = ("_status", "created_at", "generation", "given_back", "mine", "name", "read", "uid", "version")
+
+    def __init__(self, body: Manifest, read: Read, daemon: str) -> None:
+        """Keep what matters of it; `read` is its spec, judged."""
+        metadata = body["metadata"]
+        self.name: str = metadata["name"]
+        self.uid: str = metadata["uid"]
+        self.generation: int = metadata.get("generation") or 0
+        self.version = str(metadata["resourceVersion"])
+        self.created_at = int(parse_time(metadata["creationTimestamp"]).timestamp())
+        self.read = read
+        raw = body.get("status") or {}
+        self._status = json.dumps(raw, separators=(",", ":")).encode()
+        status = read_status(raw)
+        is_leaving = "deletionTimestamp" in metadata
+        accepted = read.refused is None
+        self.mine = not is_leaving and is_mine(daemon, read.spec, status, self.generation, accepted=accepted)
+        """Whether this daemon decides its ticks and is to go on doing so."""
+        self.given_back = not is_leaving and is_to_be_given_back(
+            daemon, read.spec, status, self.generation, accepted=accepted
+        )
+        """Whether this daemon decides its ticks and is to no longer."""
+
+    @property
+    def raw_status(self) -> Manifest:
+        """Its status, parsed anew."""
+        parsed: Manifest = json.loads(self._status)
+        return parsed
+
+    @property
+    def task(self) -> ClusterTask | None:
+        """What to run of it; None where that is refused."""
+        return self.read.task
+
+    @property
+    def template(self) -> JobTemplate | None:
+        """What its Jobs are made of, where its runs are Jobs."""
+        return self.read.template
+
+    @property
+    def refused(self) -> Refused | None:
+        """Why it is refused, if it is."""
+        return self.read.refused
+
+    def note_written(self, version: str, status: Manifest) -> None:
+        """Take over what a write of our own has made of it, until the watch tells more."""
+        self.version = version
+        self._status = json.dumps(status, separators=(",", ":")).encode()
+
+    def told(self, namespace: str, status: ScheduledTaskStatus) -> Told:
+        """Return what the status tells of ticks."""
+        decided, watermark = status.decided, _seconds(status.watermark)
+        if decided is None or watermark is None:
+            return Told(self.created_at, watermark)
+        return Told(
+            self.created_at,
+            watermark,
+            decided.revision,
+            decided.schedule_id,
+            timing_told(namespace, self.name, decided.schedule_id, decided.timing),
+            decided.suspended,
+            tuple(sorted(decided.claimed)),
+            tuple(sorted(decided.queued)),
+        )
+
+    def present(self) -> Timing | None:
+        """Return the schedule as it is now; None where it is refused."""
+        task = self.read.task
+        return None if task is None else Timing(task.schedule_id, task.ticks)
+
+
+@dataclass(slots=True)
+class KnownRun:
+    """A TaskRun, reduced to what is needed of ten thousand of them."""
+
+    uid: str
+    version: int
+    tick: int | None
+    outcome: Outcome | None
+    manual: bool
+    own: bool
+    """Whether this daemon made it, or has taken it over."""
+    finished_at: int
+
+
+class Known:
+    """Tasks by UID and TaskRuns by task and name."""
+
+    def __init__(self, namespace: str, daemon: str, runner: RunnerImage) -> None:
+        """Begin empty."""
+        self.namespace, self.daemon = namespace, daemon
+        self.tasks: dict[str, KnownTask] = {}
+        self.uids: dict[str, str] = {}
+        """UIDs of tasks by their names."""
+        self.runs: dict[str, dict[str, KnownRun]] = defaultdict(dict)
+        """By the name of the task."""
+        self.open_by_hand: dict[str, ObservedRun] = {}
+        """TaskRuns made by hand without an outcome, by their names."""
+        self.keys: dict[tuple[str, str], str] = {}
+        """For the name of a task and an idempotency key, the name of the TaskRun that came first."""
+        self.on_task: Callable[[str], None] = lambda uid: None
+        """Called with the UID of each task that has come, changed or gone."""
+        self.on_run: Callable[[str, str], None] = lambda task, run: None
+        """Called with the names of task and TaskRun of each that has come or changed."""
+        self._runner = runner
+
+    def put_task(self, body: Manifest) -> None:
+        """Take in a ScheduledTask."""
+        metadata = body["metadata"]
+        known = self.tasks.get(metadata["uid"])
+        if known is not None and _older(str(metadata["resourceVersion"]), known.version):
+            return
+        generation = metadata.get("generation") or 0
+        if known is not None and known.generation == generation:
+            read = known.read
+        else:
+            read = self._read(metadata["name"], metadata["uid"], generation, body.get("spec") or {})
+        task = KnownTask(body, read, self.daemon)
+        before = self.uids.get(task.name)
+        self.tasks[task.uid] = task
+        self.uids[task.name] = task.uid
+        if before is not None and before != task.uid:
+            self.tasks.pop(before, None)
+            self.on_task(before)
+        if (
+            known is None
+            or known.generation != generation
+            or (known.mine, known.given_back)
+            != (
+                task.mine,
+                task.given_back,
+            )
+        ):
+            self.on_task(task.uid)
+
+    def drop_task(self, name: str, uid: str) -> None:
+        """Forget a ScheduledTask."""
+        if self.tasks.pop(uid, None) is not None:
+            if self.uids.get(name) == uid:
+                del self.uids[name]
+            self.on_task(uid)
+
+    def put_run(self, body: Manifest) -> None:
+        """Take in a TaskRun."""
+        run = observe_run(body)
+        known = self.runs[run.task_name].get(run.name)
+        version = int(run.resource_version) if run.resource_version.isdecimal() else 0
+        if known is not None and known.uid == run.uid and known.version >= version:
+            return
+        manual = run.trigger is Trigger.MANUAL
+        finished_at = _seconds(run.completion_time or run.created_at) or 0
+        own = run.daemon == self.daemon
+        self.runs[run.task_name][run.name] = KnownRun(
+            run.uid, version, _seconds(run.scheduled_at), run.outcome, manual, own, finished_at
+        )
+        if manual and run.idempotency_key is not None and run.outcome is not Outcome.SKIPPED:
+            self.keys.setdefault((run.task_name, run.idempotency_key), run.name)
+        if manual and run.outcome is None and not run.deleting:
+            self.open_by_hand[run.name] = run
+        else:
+            self.open_by_hand.pop(run.name, None)
+        self.on_run(run.task_name, run.name)
+
+    def drop_run(self, name: str, uid: str) -> None:
+        """Forget a TaskRun."""
+        self.open_by_hand.pop(name, None)
+        for task, runs in self.runs.items():
+            known = runs.get(name)
+            if known is not None and known.uid == uid:
+                del runs[name]
+                for key in [key for key, first in self.keys.items() if key[0] == task and first == name]:
+                    del self.keys[key]
+                return
+
+    def task_named(self, name: str) -> KnownTask | None:
+        """Return a task by its name."""
+        return self.tasks.get(self.uids.get(name, ""))
+
+    def _read(self, name: str, uid: str, generation: int, raw: Mapping[str, Any]) -> Read:
+        if raw.get("mode") != Mode.DAEMON.value:
+            return Read(_OF_ANOTHER_MODE, None)
+        return read_task(self.namespace, name, uid, generation, raw, self._runner)
+
+
+def read_status(raw: Manifest) -> ScheduledTaskStatus:
+    """Read a task's status; of one that somebody spoilt, the parts that count."""
+    for part in (raw, {key: raw[key] for key in _COUNT if key in raw}):
+        try:
+            return ScheduledTaskStatus.model_validate(part)
+        except ValidationError:
+            continue
+    return ScheduledTaskStatus()
+
+
+_OF_ANOTHER_MODE = ScheduledTaskSpec.model_construct(mode=Mode.CRON_JOB)
+"""The spec of tasks of which nothing else matters here."""
+
+_COUNT = ("counters", "countedRuns", "scheduledBy", "daemon", "watermark", "decided", "cronJob")
+
+
+def _older(version: str, known: str) -> bool:
+    return version.isdecimal() and known.isdecimal() and int(version) < int(known)
+
+
+def _seconds(instant: datetime | None) -> int | None:
+    return None if instant is None else int(instant.timestamp())

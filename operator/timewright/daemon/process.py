@@ -1,0 +1,144 @@
+"""One replica: it keeps informed, stands by for the Lease, and leads while it has it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from timewright.cluster.api import JOBS, SCHEDULED_TASKS, TASK_DAEMONS, TASK_RUNS, Api, ApiError, connect
+from timewright.cluster.informer import Informer
+from timewright.cluster.streaming import watch
+from timewright.daemon.configuration import Configuration
+from timewright.daemon.jobs import Jobs
+from timewright.daemon.known import Known
+from timewright.daemon.leader import Leader, Parts
+from timewright.daemon.web import serve
+from timewright.desired import names
+from timewright.storage.kubernetes.lease import Lease
+from timewright.storage.protocol import StoreError
+
+logger = logging.getLogger(__name__)
+
+STANDBY_SECONDS = 1.0
+"""How often a replica that stands by looks at the Lease."""
+
+TELL_SECONDS = 10.0
+"""How often the leader tells the TaskDaemon's status, at most."""
+
+
+class Process:
+    """One running replica."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Begin knowing nothing."""
+        self.configuration = configuration
+        self.known = Known(configuration.namespace, configuration.daemon, configuration.runner)
+        self.stop = asyncio.Event()
+        self.leader: Leader | None = None
+        self.informers: list[Informer] = []
+        self._turned_at = time.monotonic()
+
+    async def run(self) -> bool:
+        """Run until SIGTERM or SIGINT; return whether it ended as asked, rather than by losing the Lease."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop.set)
+        ports = self.configuration.probes_port, self.configuration.metrics_port
+        async with await connect() as api, serve(*ports, self.unhealthy, self.unready):
+            return await self.live(api)
+
+    async def live(self, api: Api, watching: Any = watch) -> bool:
+        """Do the same until `stop` is set, with an API to speak to and a way to watch it."""
+        jobs = Jobs(api, self.configuration.namespace, self.configuration.daemon)
+        beside = [asyncio.ensure_future(each) for each in (*self._inform(api, jobs, watching), self._turn())]
+        try:
+            await self._until_stop(asyncio.gather(*(each.synced.wait() for each in self.informers)))
+            return await self._stand_by(api, jobs)
+        finally:
+            for each in beside:
+                each.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+
+    def unhealthy(self) -> str | None:
+        """Tell what is wrong with this process for good, if anything is."""
+        still = time.monotonic() - self._turned_at
+        return f"the event loop has stood still for {still:.0f} s" if still > 30 else None
+
+    def unready(self) -> str | None:
+        """Tell what it has yet to do before it can take over, if anything is left."""
+        return None if self.informers and all(each.synced.is_set() for each in self.informers) else "still listing"
+
+    def _inform(self, api: Api, jobs: Jobs, watching: Any) -> list[Coroutine[Any, Any, None]]:
+        known, namespace = self.known, self.configuration.namespace
+        selector = f"{names.DAEMON_LABEL}={self.configuration.daemon}"
+        self.informers = [
+            Informer(api, JOBS, namespace, jobs.put, jobs.drop, selector, watching),
+            Informer(api, TASK_RUNS, namespace, known.put_run, known.drop_run, "", watching),
+            Informer(api, SCHEDULED_TASKS, namespace, known.put_task, known.drop_task, "", watching),
+        ]
+        return [each.run() for each in self.informers]
+
+    async def _stand_by(self, api: Api, jobs: Jobs) -> bool:
+        """Wait for the Lease, and lead once it is there."""
+        lease = Lease(
+            api,
+            namespace=self.configuration.namespace,
+            name=self.configuration.lease_name,
+            identity=f"{self.configuration.pod_name}/{os.urandom(4).hex()}",
+            seconds=self.configuration.lease_seconds,
+        )
+        while not self.stop.is_set():
+            try:
+                if await lease.try_to_take():
+                    return await self._lead(api, jobs, lease)
+            except StoreError as error:
+                logger.warning("%s", error)
+            await self._until_stop(asyncio.sleep(STANDBY_SECONDS))
+        return True
+
+    async def _lead(self, api: Api, jobs: Jobs, lease: Lease) -> bool:
+        logger.info("leading TaskDaemon %s: %d tasks known", self.configuration.daemon, len(self.known.tasks))
+        self.leader = leader = Leader(Parts(api, self.configuration, self.known, jobs), lease)
+        telling = asyncio.ensure_future(self._tell(api, leader))
+        try:
+            await leader.run(self.stop)
+        finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
+        return not leader.is_lost
+
+    async def _tell(self, api: Api, leader: Leader) -> None:
+        """Tell in the TaskDaemon's status who leads and how many tasks there are."""
+        told: dict[str, object] = {}
+        while True:
+            status: dict[str, object] = {"leader": self.configuration.pod_name, "tasks": len(leader.tasks)}
+            if status != told:
+                try:
+                    await api.merge_patch_status(
+                        TASK_DAEMONS, self.configuration.namespace, self.configuration.daemon, {"status": status}
+                    )
+                    leader.allowance.take(1)
+                    told = status
+                except (ApiError, OSError) as error:
+                    logger.debug("TaskDaemon %s: %s", self.configuration.daemon, error)
+            await asyncio.sleep(TELL_SECONDS)
+
+    async def _turn(self) -> None:
+        while True:
+            self._turned_at = time.monotonic()
+            await asyncio.sleep(1.0)
+
+    async def _until_stop(self, work: object) -> None:
+        """Wait for something, but not once this process is asked to end."""
+        waiting = [asyncio.ensure_future(work), asyncio.ensure_future(self.stop.wait())]  # type: ignore[call-overload]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for each in waiting:
+            each.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*waiting, return_exceptions=True)

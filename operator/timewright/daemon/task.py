@@ -1,0 +1,152 @@
+"""ScheduledTask → what the engine runs. Pure, but for functions that are imported to learn whether they are async."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from timewright.decisions.acceptance import Refused, accept
+from timewright.decisions.place import Place, place_of
+from timewright.decisions.policies_of_spec import policies_of
+from timewright.decisions.timetable_of_spec import schedule_id_of, timetable_of_timing, timing_of
+from timewright.desired.cron_job import job_template, time_to_live
+from timewright.desired.runner_image import RunnerImage
+from timewright.desired.tick_job import tick_run_name
+from timewright.engine.task import Task
+from timewright.resources.kinds import PythonCall
+from timewright.resources.scheduled_task import ScheduledTaskSpec
+from timewright.resources.vocabulary import ConcurrencyPolicy, Mode
+from timewright.runner.call import Call, is_async
+from timewright.runner.definition import Definition
+from timewright.runner.manifest import definition_from_spec
+from timewright.storage.kubernetes.takeover import Timing
+from timewright.storage.protocol import Retention
+from timewright.timetable.spread import seed_of_task
+
+LONGEST_TIMING = 4_000
+"""Characters of a schedule that a status tells. Of a longer one, such as a calendar of years, it tells none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterTask(Task):
+    """A task of a cluster. Its key is the UID of the ScheduledTask."""
+
+    generation: int = 0
+    timing: str | None = None
+    """Everything that its spec says of when, unless that is very long."""
+    jobs_kept: tuple[int, int] = (3, 1)
+    """How many succeeded and how many failed Jobs to keep."""
+    time_to_live: int | None = None
+    """Seconds after which a finished Job may go by itself."""
+
+    def run_id(self, scheduled_at: int) -> str:
+        """Return the name of the run of a tick, its TaskRun and its Job."""
+        return tick_run_name(self.name, scheduled_at)
+
+
+@dataclass(frozen=True, slots=True)
+class JobTemplate:
+    """What the Jobs of a task are made of, kept as text: a thousand parsed ones would fill the memory."""
+
+    text: bytes
+
+    def parsed(self) -> dict[str, Any]:
+        """Return it parsed anew."""
+        parsed: dict[str, Any] = json.loads(self.text)
+        return parsed
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a ScheduledTask says, judged."""
+
+    spec: ScheduledTaskSpec
+    task: ClusterTask | None
+    """What to run in this process; None where it is refused, or its runs are Jobs."""
+    refused: Refused | None = None
+    template: JobTemplate | None = None
+    """What its Jobs are made of, where its runs are Jobs; the caller makes the work of `task` of it."""
+
+
+def read_task(
+    namespace: str, name: str, uid: str, generation: int, raw: Mapping[str, Any], runner: RunnerImage
+) -> Read:
+    """Judge the spec of a ScheduledTask of mode Daemon, and return what to run of it."""
+    seed = seed_of_task(namespace, name)
+    verdict = accept(dict(raw), seed=seed)
+    if isinstance(verdict, Refused):
+        # Of what cannot be read, this much is known: it is to be decided by a daemon.
+        daemon = raw.get("daemon") if isinstance(raw.get("daemon"), str) else None
+        return Read(verdict.spec or ScheduledTaskSpec.model_construct(mode=Mode.DAEMON, daemon=daemon), None, verdict)
+    spec = verdict.spec
+    template = None
+    if place_of(spec) is Place.PROCESS:
+        definition = _definition(name, namespace, spec)
+    else:
+        template = JobTemplate(json.dumps(job_template(namespace, name, spec, runner), separators=(",", ":")).encode())
+        definition = Definition(name, namespace, "job", [], spec.parameters, is_manifest=True)
+    timing = timing_of(spec)
+    task = ClusterTask(
+        definition=definition,
+        key=uid,
+        timetable=verdict.schedule,
+        schedule_id=schedule_id_of(spec, seed=seed),
+        policies=policies_of(spec),
+        suspended=spec.suspend,
+        exclusive=spec.concurrency_policy is not ConcurrencyPolicy.ALLOW or spec.max_concurrent is not None,
+        retention=Retention(
+            succeeded_runs=spec.successful_runs_history_limit,
+            other_runs=spec.failed_runs_history_limit,
+            max_age=spec.runs_history_max_age_seconds,
+        ),
+        generation=generation,
+        timing=timing if len(timing) <= LONGEST_TIMING else None,
+        jobs_kept=(spec.successful_jobs_history_limit, spec.failed_jobs_history_limit),
+        time_to_live=time_to_live(spec),
+    )
+    return Read(spec, task, None, template)
+
+
+def timing_told(namespace: str, name: str, schedule_id: str, timing: str | None) -> Timing | None:
+    """Return the schedule that a status tells; None where it cannot be read."""
+    if timing is None:
+        return None
+    try:
+        schedule = timetable_of_timing(timing, seed=seed_of_task(namespace, name))
+    except ValueError:
+        return None
+    return Timing(schedule_id, schedule.ticks)
+
+
+def _definition(name: str, namespace: str, spec: ScheduledTaskSpec) -> Definition:
+    definition = definition_from_spec(name, namespace, spec)
+    environment = {str(each.get("name")): str(each.get("value") or "") for each in spec.env or ()}
+    if environment:
+        return replace(definition, environment=environment)
+    if spec.python is not None:
+        function = _async_function(spec.python)
+        if function is not None:
+            call = Call(function, spec.python.args, spec.python.kwargs, reference=spec.python.call)
+            return replace(definition, kind="call", work=call)
+    return definition
+
+
+def _async_function(call: PythonCall) -> Any:
+    """Return the function that a task calls if it is async, and so can run on the event loop of this process.
+
+    All others, and what cannot be imported, run in a process of their own, where they can be ended.
+    """
+    if call.setup is not None:
+        return None
+    module_name, _, path = call.call.partition(":")
+    try:
+        found: Any = sys.modules.get(module_name) or importlib.import_module(module_name)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except Exception:  # noqa: BLE001 - a module may raise anything; the run itself will tell
+        return None
+    return found if is_async(found) else None

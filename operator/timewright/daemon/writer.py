@@ -1,0 +1,246 @@
+"""Writes what has happened: TaskRuns and statuses, as many as there may be, failures first.
+
+The leader's memory is the truth until it is written. A task's runs are thinned before that: no more are written than
+the task keeps, however many there were.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from timewright.cluster.api import JOBS, SCHEDULED_TASKS, TASK_RUNS, Api, ApiError, Manifest
+from timewright.cluster.patching import difference
+from timewright.daemon import documents
+from timewright.daemon.jobs import Jobs
+from timewright.daemon.known import Known, KnownRun, KnownTask
+from timewright.daemon.task import ClusterTask
+from timewright.daemon.writes import Allowance, Waiting
+from timewright.resources.vocabulary import Outcome
+from timewright.storage.kubernetes.book import Snapshot
+from timewright.storage.kubernetes.store import LeaseStore
+from timewright.storage.protocol import Retention
+from timewright.storage.records import RunRecord
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+REQUEST_SECONDS = 5.0
+"""How long a write may take; later nobody can tell what it would overwrite."""
+
+
+class Writer:
+    """Writes for the leader."""
+
+    def __init__(self, api: Api, known: Known, jobs: Jobs, store: LeaseStore, allowance: Allowance) -> None:
+        """Write what a store remembers."""
+        self.waiting = Waiting()
+        self.running: Callable[[str], ClusterTask | None] = lambda uid: None
+        """Asked for the task that runs under a key, which may be an older generation than the newest."""
+        self.counted: dict[str, set[str]] = {}
+        """By task: names of TaskRuns that are counted by their names."""
+        self._api, self._known, self._jobs, self._store = api, known, jobs, store
+        self._allowance = allowance
+        self._writing: dict[str, asyncio.Lock] = {}
+
+    def note(self, key: str) -> None:
+        """Take note of a change to a task in the store's memory."""
+        book = self._store.book(key)
+        if book is not None:
+            urgent = book.trouble is not None or book.written.revision is None
+            self.waiting.add(key, urgent=urgent)
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            key = await self.waiting.next()
+            try:
+                writes = await self.write(key)
+            except (ApiError, OSError) as error:
+                writes = 1
+                self._report(key, error)
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._again, key)
+            wait = self._allowance.take(writes)
+            if wait:
+                await asyncio.sleep(wait)
+
+    async def write(self, key: str, *, handed_back_at: int | None = None) -> int:
+        """Write all there is to tell of a task; return how many writes that took.
+
+        With `handed_back_at` its ticks after that instant are no longer this daemon's. Raises ApiError and OSError.
+        """
+        async with self._writing.setdefault(key, asyncio.Lock()):
+            task, book = self._known.tasks.get(key), self._store.book(key)
+            if task is None or book is None:
+                self._writing.pop(key, None)
+                return 0
+            snapshot = self._store.snapshot(key)
+            if snapshot is None:
+                return 0
+            records = _thinned(snapshot.records, task)
+            writes = 0
+            by_name = self.counted.setdefault(key, set())
+            by_name |= {run.run_id for run in snapshot.records if not documents.is_of_tick(run)}
+            for record in records:
+                writes += await self.write_run(task, record)
+            book.forget(snapshot.records)
+            for record in snapshot.records:
+                self._jobs.made.pop(record.run_id, None)
+            writes += await self._write_status(key, task, snapshot, handed_back_at)
+            self._store.wrote(key, snapshot)
+            writes += await self._remove_runs(task)
+            await self._remove_jobs(task)
+            return writes
+
+    async def write_run(self, task: KnownTask, record: RunRecord) -> int:
+        """Write the TaskRun of a run, and its status; return how many writes that took."""
+        writes = 1
+        known = self._known.runs[task.name].get(record.run_id)
+        if documents.is_of_tick(record) and known is None:
+            body = documents.task_run(self._known.namespace, task.name, task.uid, self._known.daemon, record)
+            try:
+                self._known.put_run(await self._ask(self._api.create(TASK_RUNS, body)))
+                writes += 1
+            except ApiError as error:
+                if not error.conflict:
+                    raise
+        elif not documents.is_of_tick(record) and known is None:
+            return 0  # it was deleted
+        status = documents.run_status(record, self._jobs.made.get(record.run_id), int(time.time()))
+        body = {"status": status}
+        try:
+            request = self._api.merge_patch(TASK_RUNS, self._known.namespace, record.run_id, body, "status")
+            self._known.put_run(await self._ask(request))
+        except ApiError as error:
+            if not error.not_found:
+                raise
+        return writes
+
+    async def _write_status(self, key: str, task: KnownTask, snapshot: Snapshot, handed_back_at: int | None) -> int:
+        before = task.raw_status
+        existing = self._known.runs[task.name]
+        counted = self.counted[key] = {name for name in self.counted.get(key, ()) if name in existing}
+        if handed_back_at is not None:
+            counted = {name for name, run in existing.items() if run.outcome is not None}
+        status = documents.task_status(
+            before,
+            snapshot,
+            self.running(key),
+            task.refused,
+            generation=task.generation,
+            daemon=self._known.daemon,
+            counted=counted,
+            last_run=documents.latest_run(snapshot.records),
+            now=int(time.time()),
+        )
+        if handed_back_at is not None:
+            status = documents.handed_back({**status, "watermark": documents.at(handed_back_at)})
+        patch = difference(before, status)
+        if not patch:
+            return 0
+        body = {"metadata": {"resourceVersion": task.version}, "status": patch}
+        try:
+            request = self._api.merge_patch_status(SCHEDULED_TASKS, self._known.namespace, task.name, body)
+            answer = await self._ask(request)
+        except (ApiError, OSError) as error:
+            if isinstance(error, ApiError) and error.not_found:
+                return 1
+            if await self._was_written(task, status):
+                return 1
+            raise
+        task.note_written(answer["metadata"]["resourceVersion"], status)
+        return 1
+
+    async def _was_written(self, task: KnownTask, status: Manifest) -> bool:
+        """Look at a task of which a write has failed, and tell whether it was made all the same."""
+        body = await self._ask(self._api.get(SCHEDULED_TASKS, self._known.namespace, task.name))
+        if body["metadata"]["uid"] != task.uid:
+            return True  # it is gone, and with it whatever there was to tell
+        found = body.get("status") or {}
+        self._known.put_task(body)
+        current = self._known.tasks.get(task.uid)
+        if current is not None:
+            current.note_written(body["metadata"]["resourceVersion"], found)
+        return found.get("decided") == status.get("decided") and found.get("counters") == status.get("counters")
+
+    async def _remove_runs(self, task: KnownTask) -> int:
+        """Remove TaskRuns beyond what the task keeps, the oldest of each kind."""
+        running = self.running(task.uid)
+        retention = running.retention if running is not None else Retention()
+        existing = self._known.runs[task.name]
+        counted = self.counted.get(task.uid, set())
+        gone = _beyond(existing, retention, counted, int(time.time()))
+        for name, run in gone:
+            await self._ask(self._api.delete(TASK_RUNS, self._known.namespace, name, run.uid))
+            self._known.drop_run(name, run.uid)
+        return len(gone)
+
+    async def _remove_jobs(self, task: KnownTask) -> None:
+        """Remove finished Jobs beyond what the task keeps. They are recorded by now."""
+        running = self.running(task.uid)
+        if running is None or task.template is None:
+            return
+        jobs = [job for job in self._jobs.of_task(task.uid) if job.finished and not job.deleting]
+        jobs.sort(key=lambda job: (job.start_time or job.created_at, job.name), reverse=True)
+        open_runs = self._store.book(task.uid)
+        waiting = set() if open_runs is None else set(open_runs.open)
+        for succeeded, limit in ((True, running.jobs_kept[0]), (False, running.jobs_kept[1])):
+            alike = [job for job in jobs if job.succeeded is succeeded]
+            for job in alike[limit:]:
+                if job.task_run_name not in waiting:
+                    await self._ask(self._api.delete(JOBS, self._known.namespace, job.name, job.uid))
+            for job in alike[:limit]:
+                if running.time_to_live is not None and job.time_to_live is None and job.task_run_name not in waiting:
+                    body = {"spec": {"ttlSecondsAfterFinished": running.time_to_live}}
+                    self._jobs.put(await self._ask(self._api.merge_patch(JOBS, self._known.namespace, job.name, body)))
+
+    async def _ask(self, request: object) -> Manifest:
+        async with asyncio.timeout(REQUEST_SECONDS):
+            answer: Manifest = await request  # type: ignore[misc]
+            return answer
+
+    def _again(self, key: str) -> None:
+        if self._store.book(key) is not None:
+            self.waiting.add(key, urgent=True)
+
+    def _report(self, key: str, error: Exception) -> None:
+        task = self._known.tasks.get(key)
+        if isinstance(error, ApiError) and (error.conflict or error.namespace_ends):
+            return
+        logger.warning("%s: cannot write: %s; trying again", task.name if task else key, error or type(error).__name__)
+
+
+def _thinned(records: Sequence[RunRecord], task: KnownTask) -> list[RunRecord]:
+    """Return the runs that are worth a TaskRun: those that the task would keep, and all that were made by hand."""
+    running = task.task
+    if running is None:
+        return list(records)
+    limits = {True: running.retention.succeeded_runs, False: running.retention.other_runs}
+    kept: list[RunRecord] = []
+    for record in reversed(records):
+        well = record.outcome is Outcome.SUCCEEDED
+        if not documents.is_of_tick(record):
+            kept.append(record)
+        elif limits[well] > 0:
+            limits[well] -= 1
+            kept.append(record)
+    return kept[::-1]
+
+
+def _beyond(
+    existing: dict[str, KnownRun], retention: Retention, counted: set[str], now: int
+) -> list[tuple[str, KnownRun]]:
+    finished = [
+        (name, run) for name, run in existing.items() if run.outcome is not None and (run.own or name in counted)
+    ]
+    finished.sort(key=lambda each: (each[1].finished_at, each[0]), reverse=True)
+    succeeded = [each for each in finished if each[1].outcome is Outcome.SUCCEEDED]
+    others = [each for each in finished if each[1].outcome is not Outcome.SUCCEEDED]
+    beyond = succeeded[retention.succeeded_runs :] + others[retention.other_runs :]
+    if retention.max_age is not None:
+        oldest = now - retention.max_age
+        gone = {name for name, _ in beyond}
+        beyond += [each for each in finished if each[0] not in gone and each[1].finished_at < oldest]
+    return beyond

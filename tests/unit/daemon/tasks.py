@@ -1,0 +1,35 @@
+"""Functions that the daemon's tests run."""
+
+from __future__ import annotations
+
+import asyncio
+
+from timewright.runner.current_run import current_run
+
+started: list[tuple[str, int]] = []
+"""Task and nominal time of each call."""
+
+
+async def note() -> None:
+    """Say that it was called."""
+    run = current_run()
+    assert run is not None
+    started.append((run.task, int(run.scheduled_at.timestamp())))
+
+
+async def fail() -> None:
+    """Say so, and fail."""
+    await note()
+    raise ValueError("as it should")
+
+
+async def long() -> None:
+    """Say so, and take two seconds."""
+    await note()
+    await asyncio.sleep(2)
+
+
+async def endless() -> None:
+    """Say so, and never end."""
+    await note()
+    await asyncio.sleep(3600)
