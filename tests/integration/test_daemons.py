@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from tests.cluster.cluster import Cluster
 from tests.integration.operator_process import OperatorProcess
 from tests.objects import Namespace, eventually, job_template, task
+from timewright.resources.model import format_time, parse_time
 
 pytestmark = pytest.mark.cluster
 
@@ -152,6 +154,30 @@ def test_ticks_go_to_a_daemon_and_back(namespace: Namespace, operator: OperatorP
     eventually(lambda: namespace.get("cronjob", "backup")["spec"].get("startingDeadlineSeconds") == 100)
     change(namespace, "backup", startingDeadlineSeconds=None)
     eventually(lambda: "startingDeadlineSeconds" not in namespace.get("cronjob", "backup")["spec"])
+
+
+def test_the_native_controller_goes_on_from_where_the_daemon_was(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    def ticks() -> list[datetime]:
+        found = (each["metadata"]["annotations"] for each in namespace.list("jobs"))
+        return sorted(parse_time(each["batch.kubernetes.io/cronjob-scheduled-timestamp"]) for each in found)
+
+    namespace.apply(task("backup", schedule="* * * * *", timeZone="UTC", jobTemplate=job_template()))
+    eventually(ticks)
+    change(namespace, "backup", mode="Daemon")
+    eventually(lambda: status(namespace, "backup").get("scheduledBy") == "Daemon")
+    native = ticks()
+    assert parse_time(status(namespace, "backup")["watermark"]) == native[-1]
+
+    # The daemon decides the next tick, and gives the task back after that.
+    decided = native[-1] + timedelta(minutes=1)
+    eventually(lambda: datetime.now(UTC) > decided + timedelta(seconds=5))
+    assert ticks() == native
+    change(namespace, "backup", mode="CronJob")
+    tell(namespace, "backup", scheduledBy="CronJob", daemon=None, watermark=format_time(decided))
+    eventually(lambda: ticks()[-1] > native[-1])
+    assert ticks() == [*native, decided + timedelta(minutes=1)]
 
 
 def test_an_application_becomes_a_deployment_and_a_cron_job_again(

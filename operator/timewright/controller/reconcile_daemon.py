@@ -53,6 +53,8 @@ async def reconcile_daemon(operator: Operator, key: DaemonKey) -> float | None:
     """
     record = operator.store.daemons.records.get(key)
     if record is None:
+        for resource in (SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS, DISRUPTION_BUDGETS, DEPLOYMENTS):
+            operator.verified.pop((resource.plural, key.namespace, names.daemon_object_name(key.name)), None)
         if key.name == DEFAULT_DAEMON and _is_needed(operator, key) and await _make_default(operator, key):
             return 0.0  # the watch will bring no news of what the answer has told already
         return None
