@@ -138,6 +138,7 @@ class Replica:
             )
         )
         self.life: asyncio.Task[bool] | None = None
+        self._killed = False
 
     async def __aenter__(self) -> Self:
         self.life = asyncio.ensure_future(self.process.live(cast("Api", self.api), self.api.watch))
@@ -155,12 +156,14 @@ class Replica:
         """Ask it to end, as SIGTERM does, and wait until it has."""
         assert self.life is not None
         self.process.stop.set()
+        if self._killed:
+            return False
         return await asyncio.wait_for(self.life, 30)
 
     async def kill(self) -> None:
         """End it at once, with everything that runs in it."""
         assert self.life is not None
-        self.api.away = True
+        self._killed = self.api.away = True
         leader = self.process.leader
         for task in asyncio.all_tasks():
             coroutine = task.get_coro()

@@ -10,26 +10,26 @@ started: list[tuple[str, int]] = []
 """Task and nominal time of each call."""
 
 
-async def note() -> None:
+async def note(**_: object) -> None:
     """Say that it was called."""
     run = current_run()
     assert run is not None
     started.append((run.task, int(run.scheduled_at.timestamp())))
 
 
-async def fail() -> None:
+async def fail(**_: object) -> None:
     """Say so, and fail."""
     await note()
     raise ValueError("as it should")
 
 
-async def long() -> None:
+async def long(**_: object) -> None:
     """Say so, and take two seconds."""
     await note()
     await asyncio.sleep(2)
 
 
-async def endless() -> None:
+async def endless(**_: object) -> None:
     """Say so, and never end."""
     await note()
     await asyncio.sleep(3600)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from tests.unit.controller.cluster import Cluster, FakeApi
+from tests.unit.controller.cluster import Cluster, FakeApi, merged
 from timewright.cluster.api import ApiError, Resource
 
 Manifest = dict[str, Any]
@@ -34,6 +34,19 @@ class ReplacingApi(FakeApi):
             return stored
 
         return await self._answer("replace", resource, replaced)
+
+    async def merge_patch(
+        self, resource: Resource, namespace: str, name: str, body: Manifest, subresource: str = ""
+    ) -> Manifest:
+        answer = await super().merge_patch(resource, namespace, name, body, subresource)
+        given = {key: value for key, value in (body.get("metadata") or {}).items() if key != "resourceVersion"}
+        if subresource or not given:
+            return answer
+        stored = self._cluster._find(resource, namespace, name)
+        before = copy.deepcopy(stored)
+        stored["metadata"] = merged(stored["metadata"], given)
+        self._cluster._touch(stored, before)
+        return copy.deepcopy(stored)
 
     def _carry_out(self, verb: str, resource: Resource, action: Any) -> Any:
         if self.away:

@@ -1,0 +1,97 @@
+"""TaskRuns made by hand for tasks of a daemon."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.unit.daemon import tasks
+from tests.unit.daemon.harness import LiveCluster, Replica, until
+from timewright.cluster.api import TASK_RUNS
+
+YEARLY = "0 0 1 1 *"
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> Iterator[None]:
+    tasks.started.clear()
+    yield
+    tasks.started.clear()
+
+
+def python(cluster: LiveCluster, name: str = "task", function: str = "note", **more: Any) -> None:
+    call = {"call": f"tests.unit.daemon.tasks:{function}"}
+    cluster.daemon_task(name, command=None, python=call, **{"schedule": YEARLY, **more})
+
+
+def told(cluster: LiveCluster, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = cluster.of(TASK_RUNS)[name].get("status") or {}
+    return found
+
+
+async def test_a_suspended_task_runs_by_hand_within_a_second() -> None:
+    cluster = LiveCluster()
+    python(cluster, suspend=True, parameters=[{"name": "region", "default": "eu"}])
+    async with Replica(cluster) as replica:
+        await until(lambda: replica.leads and cluster.status().get("watermark"))
+        asked = time.monotonic()
+        cluster.ask("now", "task")
+        await until(lambda: tasks.started)
+        assert time.monotonic() - asked < 1
+        await until(lambda: told(cluster, "now").get("outcome"))
+        await until(lambda: cluster.status()["counters"]["succeeded"] == 1)
+    run = cluster.of(TASK_RUNS)["now"]
+    assert run["status"]["outcome"] == "Succeeded"
+    assert run["metadata"]["ownerReferences"][0]["name"] == "task"
+    assert cluster.status()["countedRuns"] == ["now"]
+
+
+async def test_parameters_keys_and_overlap_are_judged() -> None:
+    cluster = LiveCluster()
+    python(cluster, function="long", concurrencyPolicy="Forbid", parameters=[{"name": "region", "default": "eu"}])
+    async with Replica(cluster) as replica:
+        await until(lambda: replica.leads)
+        cluster.ask("wrong", "task", parameters={"color": "red"})
+        await until(lambda: told(cluster, "wrong").get("outcome") == "Failed")
+        cluster.ask("first", "task", idempotencyKey="a")
+        await until(lambda: told(cluster, "first").get("phase") == "Running")
+        cluster.ask("second", "task")
+        cluster.ask("same", "task", idempotencyKey="a")
+        cluster.ask("anyway", "task", override=True)
+        await until(lambda: told(cluster, "second").get("outcome"))
+        await until(lambda: told(cluster, "same").get("outcome"))
+        await until(lambda: told(cluster, "anyway").get("phase") == "Running")
+        await until(lambda: told(cluster, "first").get("outcome") == "Succeeded")
+    assert told(cluster, "wrong")["reason"] == "InvalidParameters"
+    assert (told(cluster, "second")["outcome"], told(cluster, "second")["reason"]) == ("Skipped", "Overlap")
+    assert (told(cluster, "same")["outcome"], told(cluster, "same")["reason"]) == ("Skipped", "DuplicateKey")
+
+
+async def test_one_that_waits_starts_when_there_is_room() -> None:
+    cluster = LiveCluster()
+    python(cluster, function="long", concurrencyPolicy="Queue")
+    async with Replica(cluster) as replica:
+        await until(lambda: replica.leads)
+        cluster.ask("first", "task")
+        await until(lambda: told(cluster, "first").get("phase") == "Running")
+        cluster.ask("second", "task")
+        await until(lambda: told(cluster, "second").get("phase") == "Pending")
+        await until(lambda: told(cluster, "second").get("outcome") == "Succeeded")
+    assert len(tasks.started) == 2
+
+
+async def test_a_run_by_hand_of_a_leader_that_died_is_lost_and_counted_once() -> None:
+    cluster = LiveCluster()
+    python(cluster, function="endless")
+    async with Replica(cluster) as first:
+        await until(lambda: first.leads)
+        cluster.ask("now", "task")
+        await until(lambda: told(cluster, "now").get("phase") == "Running" and tasks.started)
+        await first.kill()
+    async with Replica(cluster, "pod-2"):
+        await until(lambda: told(cluster, "now").get("outcome") == "Lost")
+        await until(lambda: cluster.status().get("counters", {}).get("lost") == 1)
+    assert len(tasks.started) == 1

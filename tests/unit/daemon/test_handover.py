@@ -1,0 +1,104 @@
+"""Tasks that come to a daemon from a CronJob, and go back."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.unit.daemon import tasks
+from tests.unit.daemon.harness import LiveCluster, Replica, until
+from timewright.cluster.api import SCHEDULED_TASKS, TASK_RUNS
+from timewright.daemon.documents import at
+from timewright.resources.model import parse_time
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> Iterator[None]:
+    tasks.started.clear()
+    yield
+    tasks.started.clear()
+
+
+def python(cluster: LiveCluster, name: str = "task", function: str = "note", **more: Any) -> None:
+    cluster.daemon_task(name, command=None, python={"call": f"tests.unit.daemon.tasks:{function}"}, **more)
+
+
+def ticks() -> list[int]:
+    return [tick for _, tick in tasks.started]
+
+
+async def test_a_task_goes_on_from_where_its_cron_job_was() -> None:
+    cluster = LiveCluster()
+    python(cluster)
+    begun = int(time.time()) - 3
+    status = {
+        "scheduledBy": "Daemon",
+        "daemon": "default",
+        "watermark": at(begun),
+        "counters": {"succeeded": 7},
+        "countedRuns": ["task-1"],
+    }
+    cluster.edit(SCHEDULED_TASKS, "task", lambda body: body.update(status=status))
+    cluster.put(
+        TASK_RUNS, {"metadata": {"name": "task-2"}, "spec": {"taskRef": {"name": "task"}, "trigger": "Schedule"}}
+    )
+    async with Replica(cluster) as replica:
+        await until(lambda: replica.leads and len(ticks()) >= 3)
+        cluster.edit(TASK_RUNS, "task-2", lambda body: body.update(status={"phase": "Finished", "outcome": "Failed"}))
+        await until(lambda: cluster.status()["counters"].get("failed") == 1)
+        counters = cluster.status()["counters"]
+    assert max(Counter(ticks()).values()) == 1
+    assert min(ticks()) > begun
+    assert counters["succeeded"] >= 7 + 2
+    assert cluster.status()["countedRuns"] == ["task-2"]
+
+
+async def test_a_task_that_is_nobodys_of_this_daemon_is_left_alone() -> None:
+    cluster = LiveCluster()
+    python(cluster, "other", daemon="other")
+    cluster.task("native", schedule="* * * * *")
+    cluster.daemon_task("taken", command=["true"])
+    cluster.edit(SCHEDULED_TASKS, "taken", lambda body: body.update(status={"scheduledBy": "CronJob"}))
+    python(cluster)
+    async with Replica(cluster) as replica:
+        await until(ticks)
+        leader = replica.process.leader
+        assert leader is not None
+        assert [task.name for task in leader.tasks.values()] == ["task"]
+    assert "decided" not in cluster.status("taken")
+
+
+async def test_a_task_whose_mode_changes_is_given_back_with_its_watermark() -> None:
+    cluster = LiveCluster()
+    python(cluster)
+    python(cluster, "other")
+    async with Replica(cluster):
+        await until(lambda: len(ticks()) >= 4)
+        cluster.edit(SCHEDULED_TASKS, "task", lambda body: body["spec"].update(mode="CronJob"))
+        await until(lambda: cluster.status().get("scheduledBy") == "CronJob")
+        status = cluster.status()
+        watermark = parse_time(status["watermark"]).timestamp()
+        before = len(tasks.started)
+        await until(lambda: len(tasks.started) > before + 2)
+    started = [tick for task, tick in tasks.started if task == "task"]
+    assert max(started) <= watermark
+    assert watermark - max(started) < 1, "what was claimed was started, and nothing is left out"
+    assert "decided" not in status
+    assert "daemon" not in status
+
+
+async def test_runs_that_are_active_when_their_task_is_given_back_end_with_a_record() -> None:
+    cluster = LiveCluster()
+    python(cluster, function="long", concurrencyPolicy="Forbid")
+    async with Replica(cluster):
+        await until(ticks)
+        cluster.edit(SCHEDULED_TASKS, "task", lambda body: body["spec"].update(mode="CronJob"))
+        await until(lambda: cluster.status().get("scheduledBy") == "CronJob")
+        running = [name for name, run in cluster.runs().items() if run["status"].get("phase") == "Running"]
+        assert running
+        await until(lambda: cluster.runs()[running[0]]["status"].get("outcome") == "Succeeded")
+    assert running[0] not in cluster.status()["countedRuns"], "it is left to be counted by who decides now"

@@ -1,0 +1,133 @@
+"""Runs that are Jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.unit.daemon.harness import LiveCluster, Replica, until
+from timewright.cluster.api import JOBS, TASK_RUNS
+
+EVERY_TWO = "*/2 * * * * *"
+YEARLY = "0 0 1 1 *"
+
+
+def with_job(cluster: LiveCluster, **more: Any) -> None:
+    template = {"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "none:1"}]}}}}
+    cluster.daemon_task(command=None, jobTemplate=template, **more)
+
+
+def first_job(cluster: LiveCluster) -> str | None:
+    return min(cluster.jobs(), default=None)
+
+
+async def test_a_tick_becomes_a_job_of_the_task_and_its_end_a_record() -> None:
+    cluster = LiveCluster()
+    with_job(cluster, schedule=EVERY_TWO)
+    async with Replica(cluster):
+        name = await until(lambda: first_job(cluster))
+        assert name is not None
+        job = cluster.jobs()[name]
+        cluster.finish(name, succeeded=False)
+        await until(lambda: cluster.runs().get(name, {}).get("status", {}).get("outcome") == "Failed")
+    tick = int(name.rpartition("-")[2])
+    tick = tick if tick % 60 else tick * 60
+    assert job["metadata"]["labels"]["timewright.dev/task"] == "task"
+    assert job["metadata"]["labels"]["timewright.dev/daemon"] == "default"
+    assert job["metadata"]["ownerReferences"][0]["kind"] == "ScheduledTask"
+    assert "timewright.dev/scheduled-at" in job["spec"]["template"]["metadata"]["annotations"]
+    assert cluster.runs()[name]["status"]["jobName"] == name
+
+
+async def test_forbid_holds_before_a_job_is_made() -> None:
+    cluster = LiveCluster()
+    with_job(cluster, schedule="* * * * * *", concurrencyPolicy="Forbid")
+    async with Replica(cluster):
+        await until(lambda: first_job(cluster))
+        await until(lambda: cluster.status().get("counters", {}).get("skipped", 0) >= 2)
+        assert len(cluster.jobs()) == 1
+
+
+async def test_a_new_leader_goes_on_with_the_jobs_of_the_one_before() -> None:
+    cluster = LiveCluster()
+    with_job(cluster, schedule="* * * * * *", concurrencyPolicy="Forbid")
+    async with Replica(cluster) as first:
+        name = await until(lambda: first_job(cluster))
+        assert name is not None
+        await first.kill()
+    async with Replica(cluster, "pod-2") as second:
+        await until(lambda: second.leads)
+        assert list(cluster.jobs()) == [name]
+        cluster.finish(name)
+        await until(lambda: cluster.status().get("counters", {}).get("succeeded") == 1)
+        await until(lambda: len(cluster.jobs()) == 2)
+    assert cluster.status()["counters"]["lost"] == 0
+
+
+async def test_at_sigterm_jobs_go_on_and_are_not_lost() -> None:
+    cluster = LiveCluster()
+    with_job(cluster, schedule="* * * * * *", concurrencyPolicy="Forbid")
+    async with Replica(cluster) as first:
+        name = await until(lambda: first_job(cluster))
+        assert name is not None
+        await first.end()
+    async with Replica(cluster, "pod-2"):
+        cluster.finish(name)
+        await until(lambda: cluster.status().get("counters", {}).get("succeeded") == 1)
+    assert cluster.status()["counters"]["lost"] == 0
+
+
+async def test_replace_deletes_the_job_of_the_run_before() -> None:
+    cluster = LiveCluster()
+    with_job(cluster, schedule=EVERY_TWO, concurrencyPolicy="Replace")
+    async with Replica(cluster):
+        name = await until(lambda: first_job(cluster))
+        await until(lambda: name not in cluster.jobs() and cluster.jobs())
+        await until(lambda: cluster.status().get("counters", {}).get("cancelled"))
+
+
+async def test_finished_jobs_go_once_they_are_recorded_beyond_the_limit() -> None:
+    cluster = LiveCluster()
+    with_job(cluster, schedule="* * * * * *", successfulJobsHistoryLimit=1)
+    async with Replica(cluster):
+        for _ in range(4):
+            name = await until(
+                lambda: (
+                    next((name for name, job in cluster.jobs().items() if not job["status"].get("conditions")), None)
+                    if all("status" in job for job in cluster.jobs().values())
+                    else next((name for name, job in cluster.jobs().items() if "status" not in job), None)
+                )
+            )
+            cluster.finish(name)
+        await until(lambda: sum("status" in job for job in cluster.jobs().values()) <= 2)
+
+
+async def test_a_run_by_hand_is_a_job_with_its_parameters() -> None:
+    cluster = LiveCluster()
+    with_job(cluster, schedule=YEARLY, parameters=[{"name": "region", "default": "eu"}])
+    async with Replica(cluster) as replica:
+        await until(lambda: replica.leads)
+        cluster.ask("now", "task", parameters={"region": "us"})
+        name = await until(lambda: first_job(cluster))
+        assert name is not None
+        environment = {
+            each["name"]: each.get("value")
+            for each in cluster.jobs()[name]["spec"]["template"]["spec"]["containers"][0]["env"]
+        }
+        assert environment["TIMEWRIGHT_PARAMETER_REGION"] == "us"
+        cluster.finish(name)
+        await until(lambda: cluster.of(TASK_RUNS)["now"].get("status", {}).get("outcome") == "Succeeded")
+    assert cluster.of(TASK_RUNS)["now"]["status"]["jobName"] == name
+
+
+async def test_a_job_that_somebody_deletes_ends_its_run() -> None:
+    cluster = LiveCluster()
+    with_job(cluster, schedule="* * * * * *", concurrencyPolicy="Forbid")
+    async with Replica(cluster):
+        name = await until(lambda: first_job(cluster))
+        assert name is not None
+
+        def change(body: dict[str, Any]) -> None:
+            body["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+
+        cluster.edit(JOBS, name, change)
+        await until(lambda: cluster.status().get("counters", {}).get("cancelled") == 1)
