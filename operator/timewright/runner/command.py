@@ -9,8 +9,9 @@ import shutil
 from collections.abc import Sequence
 
 from timewright.resources.vocabulary import Reason
-from timewright.runner.context import RunContext, expand
+from timewright.runner.context import RunContext
 from timewright.runner.ending import result_of
+from timewright.runner.expansion import expand
 from timewright.runner.limits import Limits
 from timewright.runner.output import Output
 from timewright.runner.process import run_process

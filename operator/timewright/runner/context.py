@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from timewright.resources.times import format_time
 from timewright.resources.vocabulary import Trigger
 from timewright.runner.current_run import RunInfo
 from timewright.runner.definition import Definition, DefinitionError
+from timewright.runner.expansion import referred
 
 if TYPE_CHECKING:
     import asyncio
@@ -29,8 +29,6 @@ SHORTEST_EXPANDED_SECRET = 8
 """The same for values that `$(NAME)` puts into a request, of which most are no secrets."""
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-
-_REFERENCE = re.compile(r"\$(?:\$|\(([^()]*)\))")
 
 
 class RunContext:
@@ -215,25 +213,6 @@ def context_of_run(
     return context
 
 
-def expand(text: str, environment: Mapping[str, str]) -> str:
-    """Put variables in place of `$(NAME)` as Kubernetes does in a container's args.
-
-    `$$` stands for one `$`, so `$$(NAME)` stays `$(NAME)`; a variable that does not exist stays as it is written. See
-    https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/.
-    """
-
-    def replacement(match: re.Match[str]) -> str:
-        name = match[1]
-        return "$" if name is None else environment.get(name, match[0])
-
-    return _REFERENCE.sub(replacement, text)
-
-
-def unresolved(text: str, environment: Mapping[str, str]) -> list[str]:
-    """Return the variables that a text refers to and that do not exist."""
-    return [match[1] for match in _REFERENCE.finditer(text) if match[1] is not None and match[1] not in environment]
-
-
 def _nominal_time(environ: Mapping[str, str], now: datetime) -> datetime:
     text = environ.get(names.SCHEDULED_AT)
     if text:
@@ -322,7 +301,7 @@ def _expanded_secrets(definition: Definition, environment: Mapping[str, str]) ->
         return []
     request = cast("HttpRequest", definition.work)
     texts = [request.url, *(header.value or "" for header in request.headers)]
-    used = {match[1] for text in texts for match in _REFERENCE.finditer(text) if match[1]}
+    used = {name for text in texts for name in referred(text)}
     values = (environment.get(name, "") for name in used if not name.startswith(_NO_SECRETS))
     return [value for value in values if len(value) >= SHORTEST_EXPANDED_SECRET]
 

@@ -10,8 +10,9 @@ from timewright import __version__
 from timewright.resources.definition import secret_variable
 from timewright.resources.vocabulary import Reason
 from timewright.runner.capture import readable
-from timewright.runner.context import RunContext, expand, unresolved
+from timewright.runner.context import RunContext
 from timewright.runner.definition import public_url
+from timewright.runner.expansion import expand, unresolved
 from timewright.runner.http_client import import_httpx
 from timewright.runner.limits import Limits
 from timewright.runner.output import Output

@@ -8,8 +8,9 @@ import pytest
 
 from tests.unit.runner.harness import manifest
 from timewright.resources.definition import secret_variable
-from timewright.runner.context import RunContext, expand, run_context
+from timewright.runner.context import RunContext, run_context
 from timewright.runner.definition import DefinitionError
+from timewright.runner.expansion import expand
 from timewright.runner.manifest import parse_definition
 
 NOW = datetime(2026, 3, 1, 4, 0, 37, 123456, tzinfo=UTC)
