@@ -26,7 +26,7 @@ from tests.unit.desired.kubelet import expanded
 from timewright.desired.overlay import overlaid
 from timewright.resources.definition import secret_variable
 from timewright.resources.scheduled_task import ScheduledTaskSpec
-from timewright.runner.definition import parse_definition
+from timewright.runner.manifest import parse_definition
 
 GENERATED = [kind for kind in KINDS if kind != "job"]
 
