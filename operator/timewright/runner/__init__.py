@@ -10,5 +10,5 @@ when a task of that kind runs, since starting up is most of what a small task co
 - functions in this process (`in_process`): `guarded_call` awaits them by `coroutine_driver` or has them called in
   `threads`, while `fork_guard`, `standard_descriptors`, `routed_streams`, `signals` and `event_loop` keep what they do
   from harming others;
-- around each run: `attempts`, `hook_calls`, `output` with `capture`, `masking`, `live_output` and `output_copy`, `stop`.
+- around a run: `attempts`, `hook_calls`, `stop`, and `output` with `capture`, `masking`, `live_output`, `output_copy`.
 """
