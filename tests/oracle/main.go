@@ -29,9 +29,11 @@ type request struct {
 // task asks for up to limit ticks after an instant (seconds since 1970, UTC), each found from the one before.
 type task struct {
 	Expression string `json:"expression"`
-	Zone       string `json:"zone"`
-	After      int64  `json:"after"`
-	Limit      int    `json:"limit"`
+	// Seconds tells that the expression begins with a field for seconds, which the library reads if asked to.
+	Seconds bool   `json:"seconds,omitempty"`
+	Zone    string `json:"zone"`
+	After   int64  `json:"after"`
+	Limit   int    `json:"limit"`
 }
 
 // answer carries the ticks, fewer than asked for when the library finds no more, or the reason of a rejection.
@@ -120,7 +122,12 @@ func ticks(asked task, location *time.Location) (found answer) {
 			found = answer{Ticks: []int64{}, Rejected: fmt.Sprint(reason)}
 		}
 	}()
-	schedule, err := cron.ParseStandard(asked.Expression)
+	parse := cron.ParseStandard
+	if asked.Seconds {
+		fields := cron.Second | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow
+		parse = cron.NewParser(fields).Parse
+	}
+	schedule, err := parse(asked.Expression)
 	if err != nil {
 		return answer{Ticks: []int64{}, Rejected: err.Error()}
 	}

@@ -33,6 +33,8 @@ class Case(NamedTuple):
     zone: str
     after: int
     limit: int = 20
+    seconds: bool = False
+    """Whether the expression begins with a field for seconds."""
 
 
 class Answer(NamedTuple):
