@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import sys
@@ -77,9 +76,10 @@ def serve_command(
     except CommandError as error:
         sys.stderr.write(f"timewright: {error}\n")
         raise typer.Exit(error.code) from error
+    from timewright.runner.event_loop import run
     from timewright.triggers.http.server import serve
 
-    asyncio.new_event_loop().run_until_complete(serve(application, listening, drain_seconds=drain))
+    run(serve(application, listening, drain_seconds=drain))
     if unix_socket is not None:
         unix_socket.unlink(missing_ok=True)
     leave(SUCCEEDED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import logging
 import os
@@ -12,6 +11,7 @@ from timewright import __version__
 from timewright.cluster.logs import set_up_logging
 from timewright.daemon.configuration import Configuration, ConfigurationError
 from timewright.daemon.process import Process
+from timewright.runner.event_loop import run
 
 logger = logging.getLogger(__name__)
 
@@ -26,5 +26,5 @@ def main() -> int:
     set_up_logging(configuration.log_level, configuration.log_format)
     logger.info("timewright %s daemon %s in %s", __version__, configuration.daemon, configuration.namespace)
     gc.set_threshold(50_000, 50, 100)
-    ended_as_asked = asyncio.run(Process(configuration).run())
+    ended_as_asked = run(Process(configuration).run())
     return 0 if ended_as_asked else 1

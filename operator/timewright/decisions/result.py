@@ -58,8 +58,10 @@ def result_of(job: ObservedJob, pods: Sequence[ObservedPod]) -> Result:
 
 def attempts_of(pods: Sequence[ObservedPod]) -> list[Attempt]:
     """Return the attempts that these Pods were, oldest first."""
-    ordered = sorted(pods, key=lambda pod: (pod.created_at, pod.name))
-    return [_attempt(number, pod) for number, pod in enumerate(ordered, start=1)][-ATTEMPTS_KEPT:]
+    attempts: list[Attempt] = []
+    for pod in sorted(pods, key=lambda pod: (pod.created_at, pod.name)):
+        attempts += _attempts_of(pod, first=attempts[-1].number + 1 if attempts else 1)
+    return attempts[-ATTEMPTS_KEPT:]
 
 
 def _latest(attempts: Sequence[Attempt], *, failed: bool) -> Attempt | None:
@@ -88,6 +90,21 @@ def _succeeded_report(pods: Sequence[ObservedPod]) -> RunReport | None:
             if report is not None and report.outcome is Outcome.SUCCEEDED:
                 return report
     return None
+
+
+def _attempts_of(pod: ObservedPod, first: int) -> list[Attempt]:
+    """Return the attempts that were made in a Pod, the first of which has that number.
+
+    Mostly the Pod is one. A runner that may try again makes several in it, and tells of those that it has room for.
+    """
+    container = _decisive(pod)
+    report = RunReport.from_termination_message(container.message) if container is not None else None
+    if report is None:
+        return [_attempt(first, pod)]
+    earlier = [
+        each.model_copy(update={"number": first + each.number - 1, "pod_name": pod.name}) for each in report.attempts
+    ]
+    return [*earlier, _attempt(first + report.attempt_count - 1, pod)]
 
 
 def _attempt(number: int, pod: ObservedPod) -> Attempt:

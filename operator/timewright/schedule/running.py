@@ -14,6 +14,7 @@ from timewright.engine import session
 from timewright.engine.by_hand import InvalidParametersError, Request
 from timewright.engine.executor import Surroundings
 from timewright.engine.work import work as engine_work
+from timewright.runner.event_loop import run
 from timewright.schedule.errors import DeclarationError
 from timewright.schedule.functions import check_arguments
 from timewright.schedule.listing import ListedTask, list_tasks
@@ -48,7 +49,7 @@ def wait_for(coroutine: Coroutine[Any, Any, Result], instead: str) -> Result:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(coroutine)
+        return run(coroutine)
     coroutine.close()
     raise RuntimeError(f"an event loop is running here, and would stand still meanwhile; await {instead} instead")
 

@@ -17,7 +17,8 @@ from timewright.decisions.result import (
     obstacle_of,
     result_of,
 )
-from timewright.resources.task_run import TaskRunStatus
+from timewright.resources.run_report import RunReport
+from timewright.resources.task_run import Attempt, TaskRunStatus
 from timewright.resources.vocabulary import Outcome
 
 DEADLINE = {"reason": "DeadlineExceeded", "message": "Job was active longer than specified deadline"}
@@ -282,6 +283,20 @@ def test_a_job_that_needed_two_tries_lists_both_and_shows_the_one_that_succeeded
         (2, "second", None),
     ]
     assert (result.exit_code, result.output) == (0, None)
+
+
+def test_attempts_within_one_pod_are_listed_too() -> None:
+    failed = [Attempt(number=number, reason="NonZeroExit", exit_code=1) for number in (2, 3)]
+    report = RunReport(outcome=Outcome.SUCCEEDED, reason="Completed", exit_code=0, attempts=failed, attempt_count=4)
+    task = container(exit_code=0, message=report.to_termination_message())
+
+    result = result_of(done_job(), [pod(task, name="only", phase="Succeeded")])
+
+    assert [(each.number, each.pod_name, each.reason) for each in result.attempts] == [
+        (2, "only", "NonZeroExit"),
+        (3, "only", "NonZeroExit"),
+        (4, "only", None),
+    ]
 
 
 def test_a_sidecar_that_the_kubelet_had_to_kill_is_no_failure_of_a_pod_that_succeeded() -> None:
