@@ -36,6 +36,7 @@ from timewright.storage.records import RunRecord
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.05
+_BATCH = 1_000
 _TELL_SECONDS = 10.0
 _LOST = "whoever ran it is gone, and nobody can tell how it ended"
 
@@ -80,7 +81,7 @@ class Leader:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Schedule until told to stop or until the Lease is lost, then let what is active come to its end."""
-        self._take_over()
+        await self._take_over()
         surroundings = Surroundings(processes=self._parts.configuration.processes, live=False, says=False)
         async with begin(self.store, surroundings, logger.warning) as session:
             ledger, executor = session.ledger, session.executor
@@ -89,7 +90,7 @@ class Leader:
             executor.before_manual = self._by_hand.claim
             executor.on_outcomes = self._outcomes
             self.store.on_lost = self._lose
-            self._jobs.may_create = ledger.holds
+            self._jobs.may_create = self.writer.may_write = ledger.holds
             await loop.replace_tasks(list(self._running.values()))
             self.store.decided_until = loop.decided_until
             self._resume_jobs(executor)
@@ -120,8 +121,8 @@ class Leader:
 
     # Taking over
 
-    def _take_over(self) -> None:
-        """Go on with every task from where the leader before was."""
+    async def _take_over(self) -> None:
+        """Go on with every task from where the leader before was; raises StoreError when the Lease is lost by then."""
         known, store = self._known, self.store
         known.on_task, known.on_run = self._changed.put_nowait, self._hear_of_run
         self.writer.running = self._running.get
@@ -129,8 +130,10 @@ class Leader:
         if not store.has_claimed and any("decided" in task.raw_status for task in mine):
             # Somebody has deleted the Lease: what was claimed is not known, so nothing may count as unclaimed.
             store.assume_claimed(int(time.time()))
-        for task in mine:
+        for number, task in enumerate(mine, 1):
             self._adopt(task)
+            if number % _BATCH == 0:
+                await store.renew("")  # thirty thousand tasks take longer than the Lease may be left alone
         store.ready()
         store.on_change = self.writer.note
         for task in mine:
@@ -296,7 +299,7 @@ class Leader:
                 await self.writer.write_run(task, run)
             await self.writer.write(uid, handed_back_at=until)
         except (ApiError, OSError) as error:
-            logger.warning("%s: cannot be given back yet: %s", task.name, error or type(error).__name__)
+            self.writer.report(uid, error)
             return False
         logger.info("gave back %s, decided until %s", task.name, documents.at(until))
         return True

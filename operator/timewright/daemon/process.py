@@ -21,7 +21,7 @@ from timewright.daemon.leader import Leader, Parts
 from timewright.daemon.web import serve
 from timewright.desired import names
 from timewright.storage.kubernetes.lease import Lease
-from timewright.storage.protocol import StoreError
+from timewright.storage.protocol import OwnershipLost, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -108,6 +108,9 @@ class Process:
         telling = asyncio.ensure_future(self._tell(api, leader))
         try:
             await leader.run(self.stop)
+        except OwnershipLost as error:
+            logger.warning("%s", error)
+            return False
         finally:
             telling.cancel()
             await asyncio.gather(telling, return_exceptions=True)

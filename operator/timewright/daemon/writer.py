@@ -39,6 +39,8 @@ class Writer:
         self.waiting = Waiting()
         self.running: Callable[[str], ClusterTask | None] = lambda uid: None
         """Asked for the task that runs under a key, which may be an older generation than the newest."""
+        self.may_write: Callable[[], bool] = lambda: True
+        """Whether nobody else can have taken over, so that what is written is not out of date."""
         self.counted: dict[str, set[str]] = {}
         """By task: names of TaskRuns that are counted by their names."""
         self._api, self._known, self._jobs, self._store = api, known, jobs, store
@@ -56,11 +58,15 @@ class Writer:
         """Write until cancelled."""
         while True:
             key = await self.waiting.next()
+            if not self.may_write():
+                self.waiting.add(key, urgent=True)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
             try:
                 writes = await self.write(key)
             except (ApiError, OSError) as error:
                 writes = 1
-                self._report(key, error)
+                self.report(key, error)
                 asyncio.get_running_loop().call_later(RETRY_SECONDS, self._again, key)
             wait = self._allowance.take(writes)
             if wait:
@@ -205,7 +211,8 @@ class Writer:
         if self._store.book(key) is not None:
             self.waiting.add(key, urgent=True)
 
-    def _report(self, key: str, error: Exception) -> None:
+    def report(self, key: str, error: Exception) -> None:
+        """Log why a write failed; a conflict is no more than a sign that something has just changed."""
         task = self._known.tasks.get(key)
         if isinstance(error, ApiError) and (error.conflict or error.namespace_ends):
             return

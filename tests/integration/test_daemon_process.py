@@ -1,0 +1,153 @@
+"""The daemon beside a real API server, with the Role that the operator makes for it."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.cluster import Cluster
+from tests.integration.daemon_process import DaemonProcess, daemon_kubeconfig
+from tests.integration.operator_process import OperatorProcess
+from tests.objects import YEARLY, Namespace, eventually, job_template, run, task
+
+pytestmark = pytest.mark.cluster
+
+Starting = Callable[..., DaemonProcess]
+
+
+@pytest.fixture
+def daemon(
+    control_plane: Cluster, namespace: Namespace, operator: OperatorProcess, tmp_path: Path
+) -> Iterator[Starting]:
+    """Starts replicas of the namespace's daemon, which is made by the first task of mode Daemon."""
+    namespace.apply(task("first", mode="Daemon"))
+    kubeconfig = daemon_kubeconfig(control_plane, namespace, tmp_path)
+    replicas: list[DaemonProcess] = []
+
+    def start(**environment: str) -> DaemonProcess:
+        log = tmp_path / f"daemon-{len(replicas)}.log"
+        replicas.append(DaemonProcess(control_plane, namespace.name, kubeconfig, log, **environment))
+        return replicas[-1].start()
+
+    yield start
+    for each in replicas:
+        each.stop()
+        assert "Traceback" not in each.log(), each.log()
+        assert " 403 " not in each.log(), "the Role does not suffice: " + each.log()
+
+
+def traced(name: str, trace: Path, schedule: str = "* * * * * *", **spec: Any) -> dict[str, Any]:
+    """Return a task that writes down each of its runs."""
+    command = ["sh", "-c", f"echo $TIMEWRIGHT_SCHEDULED_AT $TIMEWRIGHT_RUN_ID >> {trace}"]
+    return task(name, mode="Daemon", schedule=schedule, command=command, **spec)
+
+
+def ticks(trace: Path) -> list[str]:
+    """Return the nominal times of the runs that were written down."""
+    return [line.split()[0] for line in trace.read_text().splitlines()] if trace.exists() else []
+
+
+def counters(namespace: Namespace, name: str) -> dict[str, int]:
+    """Return a task's counters."""
+    found: dict[str, int] = (namespace.get("scheduledtask", name).get("status") or {}).get("counters") or {}
+    return found
+
+
+def test_tasks_run_by_the_second_and_follow_what_is_said_of_them(
+    namespace: Namespace, daemon: Starting, tmp_path: Path
+) -> None:
+    daemon()
+    trace = tmp_path / "trace"
+    namespace.apply(traced("every", trace))
+    eventually(lambda: len(ticks(trace)) >= 4)
+    assert max(Counter(ticks(trace)).values()) == 1
+    eventually(lambda: counters(namespace, "every").get("succeeded", 0) >= 3)
+    namespace.wait_ready("every")
+    record = next(each for each in namespace.list("taskrun") if each["spec"]["taskRef"]["name"] == "every")
+    assert record["status"]["outcome"] == "Succeeded"
+
+    namespace.kubectl("patch", "scheduledtask", "every", "--type=merge", "-p", '{"spec":{"suspend":true}}')
+    time.sleep(1.5)
+    before = len(ticks(trace))
+    time.sleep(3)
+    assert len(ticks(trace)) == before
+    namespace.apply(run("now", "every"))
+    eventually(lambda: namespace.outcome("now") == "Succeeded")
+    assert len(ticks(trace)) == before + 1
+    eventually(lambda: "now" in namespace.get("scheduledtask", "every")["status"]["countedRuns"])
+
+
+def test_a_job_template_becomes_a_job_at_its_tick(namespace: Namespace, daemon: Starting) -> None:
+    daemon()
+    namespace.apply(
+        task("job", mode="Daemon", schedule="* * * * * *", concurrencyPolicy="Forbid", jobTemplate=job_template())
+    )
+    eventually(lambda: namespace.list("job"))
+    job = namespace.list("job")[0]
+    assert job["metadata"]["ownerReferences"][0]["name"] == "job"
+    eventually(lambda: counters(namespace, "job").get("skipped", 0) >= 1)
+    namespace.kubectl("delete", "job", job["metadata"]["name"])
+    eventually(lambda: counters(namespace, "job").get("cancelled", 0) == 1)
+
+
+def test_a_standby_takes_over_from_one_that_is_killed_and_from_one_that_hangs(
+    namespace: Namespace, daemon: Starting, tmp_path: Path
+) -> None:
+    first = daemon()
+    trace = tmp_path / "trace"
+    namespace.apply(traced("every", trace))
+    eventually(lambda: len(ticks(trace)) >= 3)
+    second = daemon()
+    first.kill()
+    before = len(ticks(trace))
+    eventually(lambda: len(ticks(trace)) >= before + 3)
+    third = daemon()
+    second.send(signal.SIGSTOP)
+    before = len(ticks(trace))
+    eventually(lambda: len(ticks(trace)) >= before + 3)
+    second.send(signal.SIGCONT)
+    eventually(lambda: not second.running)
+    before = len(ticks(trace))
+    third.stop()
+    fourth = daemon()
+    eventually(lambda: len(ticks(trace)) >= before + 3)
+    assert max(Counter(ticks(trace)).values()) == 1, "no tick starts twice"
+    namespace.kubectl("patch", "scheduledtask", "every", "--type=merge", "-p", '{"spec":{"suspend":true}}')
+    time.sleep(2)
+    fourth.stop()
+    daemon()
+    time.sleep(3)
+    counted = counters(namespace, "every")
+    assert counted["succeeded"] + counted["lost"] >= len(ticks(trace))
+
+
+def test_ticks_change_hands_both_ways(namespace: Namespace, daemon: Starting) -> None:
+    daemon()
+    template = job_template()
+    namespace.apply(task("both", schedule="* * * * *", jobTemplate=template))
+    namespace.wait_ready("both")
+    eventually(lambda: namespace.list("job"))
+    namespace.apply(task("both", schedule="* * * * *", mode="Daemon", jobTemplate=template))
+    eventually(lambda: namespace.get("scheduledtask", "both")["status"].get("decided"))
+    before = len(namespace.list("job"))
+    eventually(lambda: len(namespace.list("job")) > before)
+    namespace.apply(task("both", schedule="* * * * *", mode="CronJob", jobTemplate=template))
+    eventually(lambda: not namespace.get("cronjob", "both")["spec"].get("suspend"))
+    before = len(namespace.list("job"))
+    eventually(lambda: len(namespace.list("job")) > before)
+    minutes = sorted(int(each["metadata"]["name"].rpartition("-")[2]) for each in namespace.list("job"))
+    assert minutes == list(range(minutes[0], minutes[0] + len(minutes))), "no tick is lost, and none runs twice"
+
+
+def test_yearly_tasks_are_left_alone(namespace: Namespace, daemon: Starting) -> None:
+    daemon()
+    namespace.apply(task("yearly", mode="Daemon", schedule=YEARLY))
+    namespace.wait_ready("yearly")
+    status = namespace.get("scheduledtask", "yearly")["status"]
+    assert (status["scheduledBy"], len(status["nextTicks"])) == ("Daemon", 5)
