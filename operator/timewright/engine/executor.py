@@ -75,6 +75,11 @@ class Running:
         """Whether its second has not come yet."""
         return self.gate is not None and not self.gate.is_set()
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it is known to be running."""
+        return self.run.phase is OpenPhase.RUNNING and not self.waits
+
 
 class Executor:
     """All runs of this process."""

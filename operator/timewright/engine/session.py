@@ -100,7 +100,8 @@ async def run_now(
 
 async def _watch(ledger: Ledger, executor: Executor) -> None:
     """Pass on requests for the end of runs, and let others see which runs have started."""
-    marked: set[str] = set()
+    seen: dict[int, float] = {}  # when runs that had begun at the last look were seen first
+    marked: set[int] = set()
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
         if not executor.active or not ledger.available:
@@ -111,15 +112,15 @@ async def _watch(ledger: Ledger, executor: Executor) -> None:
                     executor.replace(key, run_id)
                 else:
                     executor.cancel(key, run_id)
-            started = [
-                running.run
-                for running in executor.active.values()
-                if running.claimed and running.run.phase is OpenPhase.RUNNING and running.run.run_id not in marked
-            ]
+            begun = {id(each.run): each.run for each in executor.active.values() if each.claimed and each.has_begun}
+            # Only what is seen twice: of most runs the store learns their start together with their end.
+            started = [run for identity, run in begun.items() if identity in seen and identity not in marked]
+            for run in started:
+                run.started_at = run.started_at or seen[id(run)]
             if started:
                 await ledger.store.mark_started(ledger.owner, started)
-            marked = {running.run.run_id for running in executor.active.values() if running.run.run_id in marked}
-            marked |= {run.run_id for run in started}
+            marked = {identity for identity in begun if identity in seen}
+            seen = {identity: seen.get(identity, time.time()) for identity in begun}
 
 
 async def _is_replaced(key: str, run_id: str, ledger: Ledger, executor: Executor) -> bool:

@@ -310,3 +310,17 @@ async def test_a_fault_in_one_second_does_not_end_the_loop(store: SqliteStore, m
     async with Worker(store, task_of(noting(notes), EVERY_SECOND)) as worker:
         await until(lambda: len(notes) >= 2)
         assert any("a fault" in line for line in worker.told)
+
+
+async def test_others_see_that_a_long_run_has_started(store: SqliteStore) -> None:
+    async with Worker(store, task_of(asyncio.Event().wait, EVERY_SECOND), drain_seconds=0.1):
+        reader = SqliteStore(store.path)
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline:
+            begun = [run for run in await recorded(reader) if run.phase is OpenPhase.RUNNING]
+            if begun:
+                assert begun[0].started_at is not None
+                assert begun[0].started_at >= begun[0].scheduled_at
+                return
+            await asyncio.sleep(0.1)
+    raise AssertionError("nobody can see it")
