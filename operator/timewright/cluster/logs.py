@@ -25,10 +25,10 @@ class JsonFormatter(logging.Formatter):
 
 
 def set_up_logging(level: str, form: str) -> None:
-    """Log to standard error. kopf's own accounts of every event are left out, its warnings are not."""
+    """Log to standard error. Of what libraries tell of every event, or of every URL, only warnings are left."""
     handler = logging.StreamHandler(sys.stderr)
     text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     handler.setFormatter(JsonFormatter() if form == "json" else text)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for noisy in ("kopf", "aiohttp.access", "asyncio"):
+    for noisy in ("kopf", "aiohttp.access", "asyncio", "httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
