@@ -85,7 +85,7 @@ def gather(
 
 def seconds(text: str) -> int:
     """Read an instant as manifests write it."""
-    return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp())
+    return int(datetime.fromisoformat(text).timestamp())
 
 
 def _task(body: Manifest) -> Task:

@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import os
 import time
+from pathlib import Path
 
 from timewright import current_run
 
@@ -45,9 +46,13 @@ async def devour(number: int) -> None:
     """Take memory, a piece at a time, for as long as a file beside the trace says so."""
     await slow(0.0)
     hoard = []
-    while os.path.exists(os.environ[VARIABLE] + ".devour"):  # noqa: PTH110 - a path as text is all there is to it
+    while _is_to_devour():
         hoard.append(bytearray(os.urandom(4096) * number))
         await asyncio.sleep(0)
+
+
+def _is_to_devour() -> bool:
+    return Path(os.environ[VARIABLE] + ".devour").exists()
 
 
 def _write(line: str) -> None:

@@ -1,0 +1,1 @@
+"""Daemons as processes on a real control plane, and what can befall them."""

@@ -1,0 +1,172 @@
+"""Where things break: a namespace with its tasks, replicas that run them, and the auditor who watches it all."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.audit.evidence import gather
+from tests.audit.recorder import LEASES, TASKS, ApiProxy, Recorder, recording
+from tests.audit.traced import VARIABLE
+from tests.audit.verdict import Verdict, judge
+from tests.chaos.daemon_process import ROOT, DaemonProcess
+from tests.chaos.stand_ins import PodEnder, trace_sink
+from tests.cluster.cluster import Cluster
+from tests.objects import Namespace, eventually
+from tests.oracle.robfig import Robfig
+
+LEASE_NAME = "timewright-daemon-default"
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_MERGE = "application/merge-patch+json"
+
+
+def install_definitions(cluster: Cluster) -> None:
+    """Install the custom resources alone: daemons need no operator."""
+    for file in sorted((ROOT / "crds").glob("*.yaml")):
+        body = yaml.safe_load(file.read_text())
+        eventually(
+            lambda body=body: not cluster.kubectl("apply", "-f", "-", stdin=json.dumps(body), check=False).returncode
+        )
+        cluster.kubectl("wait", "--for=condition=Established", f"crd/{body['metadata']['name']}", "--timeout=60s")
+
+
+class Stage:
+    """One namespace, with its daemon's replicas as processes."""
+
+    def __init__(
+        self, cluster: Cluster, name: str, folder: Path, proxy: ApiProxy, recorder: Recorder, sink: str, lease: int
+    ) -> None:
+        self.cluster, self.name, self.folder = cluster, name, folder
+        self.namespace = Namespace(cluster, name)
+        self.proxy, self.recorder, self.sink, self.lease = proxy, recorder, sink, lease
+        self.trace = folder / "trace"
+        self.replicas: list[DaemonProcess] = []
+
+    def replica(self, *before: str, kubeconfig: Path | None = None, **environment: str) -> DaemonProcess:
+        """Start another replica, and wait until it stands by or leads."""
+        made = DaemonProcess(
+            self.cluster,
+            self.name,
+            self.folder,
+            kubeconfig=kubeconfig,
+            **{
+                VARIABLE: str(self.trace),
+                "TIMEWRIGHT_LEASE_DURATION_SECONDS": str(self.lease),
+                "TIMEWRIGHT_API_WRITES_PER_MINUTE": "3000",
+                **environment,
+            },
+        )
+        self.replicas.append(made)
+        return made.start(*before).wait_ready()
+
+    def leader(self) -> DaemonProcess | None:
+        """Return the replica that holds the Lease, if one does."""
+        lease = self.proxy.ask("GET", f"{LEASES.format(self.name)}/{LEASE_NAME}")
+        holder = (lease["spec"].get("holderIdentity") or "").partition("/")[0]
+        return next((each for each in self.replicas if each.name == holder and each.running), None)
+
+    def wait_leader(self, *besides: DaemonProcess) -> DaemonProcess:
+        """Wait until some other replica than those leads."""
+
+        def other() -> DaemonProcess | None:
+            try:
+                found = self.leader()
+            except OSError:
+                return None
+            return found if found not in besides else None
+
+        found = eventually(other)
+        assert found is not None
+        return found
+
+    def starts(self, offset: int = 0) -> list[tuple[float, str, int]]:
+        """Return time, task and process of each start in the trace beyond an offset in bytes."""
+        with self.trace.open() as file:
+            file.seek(offset)
+            lines = [line.split() for line in file if line.startswith("start ") and line.endswith("\n")]
+        return [(float(line[6]), line[1], int(line[5].partition(".")[0])) for line in lines if "request" not in line[5]]
+
+    def offset(self) -> int:
+        """Return where the trace ends now; at a line's begin."""
+        return self.trace.stat().st_size if self.trace.exists() else 0
+
+    def wait_runs(self, at: float, *, by: DaemonProcess | None = None, besides: DaemonProcess | None = None) -> float:
+        """Wait until a task that runs every second runs again; return how long after an instant that was."""
+        offset = self.offset()
+        offset = max(0, offset - 200_000)
+
+        def first() -> float | None:
+            with self.trace.open() as file:
+                file.seek(offset)
+                if offset:
+                    file.readline()
+                lines = [line.split() for line in file if line.startswith("start second-") and line.endswith("\n")]
+            for line in lines:
+                pid = int(line[5].partition(".")[0])
+                is_meant = (by is None or pid == by.pid) and (besides is None or pid != besides.pid)
+                if is_meant and float(line[6]) > at:
+                    return float(line[6]) - at
+            return None
+
+        found = eventually(first)
+        assert found is not None
+        return found
+
+    def settle(self, seconds: float = 180.0) -> Verdict:
+        """Suspend every task, let all come to its end and be told, and judge all that has happened."""
+        for body in self.recorder.tasks():
+            path = f"{TASKS.format(self.name)}/{body['metadata']['name']}"
+            self.proxy.ask("PATCH", path, {"spec": {"suspend": True}}, _MERGE)
+        until = int(time.time()) - 2
+        deadline = time.monotonic() + seconds
+        with Robfig() as oracle:
+            while True:
+                time.sleep(2.0)
+                tasks = self.recorder.tasks()
+                lines = self.trace.read_text().splitlines() if self.trace.exists() else []
+                found = gather(tasks, list(self.recorder.jobs.values()), list(self.recorder.task_runs.values()), lines)
+                verdict = judge(found, until, oracle)
+                rests = all(_rests(each) for each in tasks)
+                if (rests and not verdict.violations) or time.monotonic() > deadline:
+                    if not rests:
+                        active = [each["metadata"]["name"] for each in tasks if not _rests(each)]
+                        verdict.violations.append(f"{', '.join(active)}: still not at rest")
+                    return verdict
+
+
+@contextmanager
+def stage(
+    cluster: Cluster, name: str, tasks: Callable[[str], Sequence[dict[str, Any]]], *, lease: int = 4
+) -> Iterator[Stage]:
+    """Set up a namespace with tasks of its own, and take everything down after the block."""
+    cluster.kubectl("create", "namespace", name)
+    with tempfile.TemporaryDirectory() as folder, recording(cluster, name) as (proxy, recorder):
+        work = Path(folder)
+        ender = PodEnder(proxy, name)
+        with trace_sink(cluster, work / "trace") as sink:
+            set_up = Stage(cluster, name, work, proxy, recorder, sink, lease)
+            try:
+                set_up.namespace.apply(*tasks(sink))
+                yield set_up
+            finally:
+                for each in set_up.replicas:
+                    each.stop()
+                ender.stop()
+                cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def _rests(task: dict[str, Any]) -> bool:
+    status = task.get("status") or {}
+    decided = status.get("decided") or {}
+    if status.get("scheduledBy") != "Daemon":
+        return True
+    return bool(decided.get("suspended")) and not (
+        decided.get("claimed") or decided.get("queued") or status["activeCount"]
+    )
