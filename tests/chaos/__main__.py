@@ -36,7 +36,7 @@ def main() -> int:
                 failed |= _tell(name, text, measured, verdict, arguments.lease, time.monotonic() - began)
                 if verdict.violations:
                     for each in here.replicas:
-                        print(f"--- {each.name}\n{each.log()[-3000:]}")
+                        print(f"--- {each.identity}\n{each.log()[-3000:]}")
     finally:
         cluster.down()
     return int(failed)

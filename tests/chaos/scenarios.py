@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.chaos.daemon_process import ROOT, DaemonProcess
 from tests.chaos.load import daemon_task
 from tests.chaos.partition import Partition
-from tests.chaos.stage import Stage
+from tests.chaos.stage import ROOT, Stage
+from tests.integration.daemon_process import DaemonProcess
 from tests.objects import eventually
 
 MEMORY = Path("/sys/fs/cgroup/memory")
@@ -43,7 +43,8 @@ def kills(stage: Stage, times: int) -> Measured:
         leader = stage.wait_leader()
         stage.wait_runs(time.time(), by=leader)
         time.sleep(random.uniform(0.0, 2.0))
-        at = leader.kill()
+        at = time.time()
+        leader.kill()
         measured.faults += 1
         measured.takeovers.append(stage.wait_runs(at, besides=leader))
         stage.replica()
@@ -59,7 +60,7 @@ def restarts(stage: Stage, times: int) -> Measured:
         stage.wait_runs(time.time(), by=leader)
         time.sleep(random.uniform(0.0, 2.0))
         at = time.time()
-        leader.signal(signal.SIGTERM)
+        leader.send(signal.SIGTERM)
         measured.faults += 1
         measured.handovers.append(stage.wait_runs(at, besides=leader))
         stage.replica()
@@ -75,11 +76,11 @@ def stops(stage: Stage, times: int) -> Measured:
         stage.wait_runs(time.time(), by=leader)
         time.sleep(random.uniform(0.0, 1.0))
         at = time.time()
-        leader.signal(signal.SIGSTOP)
+        leader.send(signal.SIGSTOP)
         measured.faults += 1
         measured.takeovers.append(stage.wait_runs(at, besides=leader))
         time.sleep(random.uniform(0.0, stage.lease))
-        leader.signal(signal.SIGCONT)
+        leader.send(signal.SIGCONT)
         eventually(lambda leader=leader: not leader.running)
         stage.replica()
     return measured
@@ -93,7 +94,7 @@ def partitions(stage: Stage, times: int) -> Measured:
     def connected() -> DaemonProcess:
         cut = Partition(stage.cluster)
         made = stage.replica(kubeconfig=cut.kubeconfig(stage.folder / f"kubeconfig-{len(cuts)}"))
-        cuts[made.name] = cut
+        cuts[made.identity] = cut
         return made
 
     _leave_one(stage, connected)
@@ -103,17 +104,17 @@ def partitions(stage: Stage, times: int) -> Measured:
         stage.wait_runs(time.time(), by=leader)
         time.sleep(random.uniform(0.0, 1.0))
         at = time.time()
-        cuts[leader.name].cut()
+        cuts[leader.identity].cut()
         measured.faults += 1
         # It goes on with what it has claimed until its own clock says that others may have the Lease.
         measured.takeovers.append(stage.wait_runs(at, besides=leader))
         time.sleep(random.uniform(0.0, stage.lease))
-        cuts[leader.name].heal()
+        cuts[leader.identity].heal()
         eventually(lambda leader=leader: not leader.running)
         standby = connected()
-        cuts[standby.name].cut()
+        cuts[standby.identity].cut()
         time.sleep(2.0)
-        cuts[standby.name].heal()
+        cuts[standby.identity].heal()
     _leave_one(stage, stage.replica)
     for each in cuts.values():
         each.close()
@@ -153,7 +154,7 @@ def clocks(stage: Stage, times: int) -> Measured:
             step.write_text(str(seconds))
             measured.faults += 1
             time.sleep(10.0)
-        leader.signal(signal.SIGTERM)
+        leader.send(signal.SIGTERM)
         stage.replica()
         stage.wait_leader(leader)
     return measured
@@ -181,8 +182,7 @@ def memory(stage: Stage, times: int) -> Measured:
             at = time.time()
             flag.unlink()
             measured.faults += 1
-            assert leader.process is not None
-            assert leader.process.returncode == -signal.SIGKILL, leader.log()
+            assert leader.exit_code == -signal.SIGKILL, leader.log()
             measured.takeovers.append(stage.wait_runs(at, besides=leader))
     return measured
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,12 +17,13 @@ from tests.audit.evidence import gather
 from tests.audit.recorder import LEASES, TASKS, ApiProxy, Recorder, recording
 from tests.audit.traced import VARIABLE
 from tests.audit.verdict import Verdict, judge
-from tests.chaos.daemon_process import ROOT, DaemonProcess
 from tests.chaos.stand_ins import PodEnder, trace_sink
 from tests.cluster.cluster import Cluster
+from tests.integration.daemon_process import DaemonProcess
 from tests.objects import Namespace, eventually
 from tests.oracle.robfig import Robfig
 
+ROOT = Path(__file__).parents[2]
 LEASE_NAME = "timewright-daemon-default"
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _MERGE = "application/merge-patch+json"
@@ -54,23 +56,24 @@ class Stage:
         made = DaemonProcess(
             self.cluster,
             self.name,
-            self.folder,
-            kubeconfig=kubeconfig,
+            kubeconfig or self.cluster.kubeconfig,
+            self.folder / f"replica-{len(self.replicas)}.log",
             **{
                 VARIABLE: str(self.trace),
+                "PYTHONPATH": f"{ROOT / 'operator'}{os.pathsep}{ROOT}",
                 "TIMEWRIGHT_LEASE_DURATION_SECONDS": str(self.lease),
                 "TIMEWRIGHT_API_WRITES_PER_MINUTE": "3000",
                 **environment,
             },
         )
         self.replicas.append(made)
-        return made.start(*before).wait_ready()
+        return made.start(*before)
 
     def leader(self) -> DaemonProcess | None:
         """Return the replica that holds the Lease, if one does."""
         lease = self.proxy.ask("GET", f"{LEASES.format(self.name)}/{LEASE_NAME}")
         holder = (lease["spec"].get("holderIdentity") or "").partition("/")[0]
-        return next((each for each in self.replicas if each.name == holder and each.running), None)
+        return next((each for each in self.replicas if each.identity == holder and each.running), None)
 
     def wait_leader(self, *besides: DaemonProcess) -> DaemonProcess:
         """Wait until some other replica than those leads."""

@@ -57,11 +57,11 @@ class DaemonProcess:
         }
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> Self:
-        """Start the process, and wait until it could lead."""
+    def start(self, *before: str) -> Self:
+        """Start the process, by a command that becomes it if one is given, and wait until it could lead."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._cluster.command([sys.executable, "-c", _CODE]),
+                self._cluster.command([*before, sys.executable, "-c", _CODE]),
                 env=self._environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -97,7 +97,17 @@ class DaemonProcess:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(how)
             self._process.wait(timeout=60)
-        self._process = None
+
+    @property
+    def pid(self) -> int:
+        """The number of the process, which may have ended."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended, if it has."""
+        return None if self._process is None else self._process.poll()
 
     @property
     def running(self) -> bool:
