@@ -103,7 +103,9 @@ class Loop:
             self._entries[task.key] = Entry(task, known.stored if known else StoredTask(task.key), 0)
         for position, key in enumerate(wanted):
             self._entries[key].position = position
+        began = time.monotonic()
         await self.decide([task.key for task in fresh])
+        self._claiming = max(self._claiming, time.monotonic() - began)  # until it is known better
 
     async def replace_task(self, task: Task) -> None:
         """Schedule a task from now on, in place of what was known under its key."""
