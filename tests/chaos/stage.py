@@ -89,21 +89,10 @@ class Stage:
         assert found is not None
         return found
 
-    def starts(self, offset: int = 0) -> list[tuple[float, str, int]]:
-        """Return time, task and process of each start in the trace beyond an offset in bytes."""
-        with self.trace.open() as file:
-            file.seek(offset)
-            lines = [line.split() for line in file if line.startswith("start ") and line.endswith("\n")]
-        return [(float(line[6]), line[1], int(line[5].partition(".")[0])) for line in lines if "request" not in line[5]]
-
-    def offset(self) -> int:
-        """Return where the trace ends now; at a line's begin."""
-        return self.trace.stat().st_size if self.trace.exists() else 0
-
     def wait_runs(self, at: float, *, by: DaemonProcess | None = None, besides: DaemonProcess | None = None) -> float:
         """Wait until a task that runs every second runs again; return how long after an instant that was."""
-        offset = self.offset()
-        offset = max(0, offset - 200_000)
+        self.trace.touch()
+        offset = max(0, self.trace.stat().st_size - 200_000)
 
         def first() -> float | None:
             with self.trace.open() as file:
