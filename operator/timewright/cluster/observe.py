@@ -196,3 +196,10 @@ def _word(kind: type[_Word], text: str | None) -> _Word | None:
         return kind(text) if text else None
     except ValueError:
         return None
+
+
+def edited_at(metadata: Manifest) -> int:
+    """Return when an object was last edited, in UTC seconds: anything but its status, as far as is known."""
+    edits = [each.get("time") for each in metadata.get("managedFields") or [] if not each.get("subresource")]
+    instants = [parse_time(each) for each in (metadata.get("creationTimestamp"), *edits) if each]
+    return int(max(instants, default=_BEGINNING).timestamp())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from timewright.cluster import api
+from timewright.cluster import api, metrics
 from timewright.cluster.api import (
     CRON_JOBS,
     DEPLOYMENTS,
@@ -23,7 +23,6 @@ from timewright.cluster.api import (
     Manifest,
     Resource,
 )
-from timewright.controller import metrics
 
 __all__ = [
     "CRON_JOBS",

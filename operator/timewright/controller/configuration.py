@@ -26,6 +26,10 @@ class Configuration:
     identity: str = "timewright-operator"
     """What this replica is called in the Lease."""
     workers: int = 16
+    notify_hosts: tuple[str, ...] = ()
+    """The hosts to which notices may go, see `decisions.notice_rules.is_allowed`."""
+    task_metrics_limit: int = 10_000
+    """Up to how many tasks there are metrics of each."""
     log_level: str = "info"
     log_format: str = "json"
     liveness_port: int = 8080
@@ -74,6 +78,8 @@ class Configuration:
             lease_name=value("LEASE_NAME", "timewright-operator"),
             identity=environment.get("POD_NAME") or environment.get("HOSTNAME") or "timewright-operator",
             workers=number("WORKERS", 16, 1, 256),
+            notify_hosts=tuple(part.strip().lower() for part in value("NOTIFY_HOSTS").split(",") if part.strip()),
+            task_metrics_limit=number("TASK_METRICS_LIMIT", 10_000, 0, 1_000_000),
             log_level=choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
             log_format=choice("LOG_FORMAT", "json", ("json", "text")),
             liveness_port=number("LIVENESS_PORT", 8080, 1, 65535),

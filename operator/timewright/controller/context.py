@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from timewright.controller.api import Api
 from timewright.controller.configuration import Configuration
@@ -18,6 +18,7 @@ from timewright.resources.scheduled_task import CronJobStatus, ScheduledTaskStat
 if TYPE_CHECKING:
     from timewright.controller.daemons import DaemonKey
     from timewright.controller.reclaim import LeaseSeen
+    from timewright.notices.telling import Telling
 
 STATUS_WAITS = timedelta(seconds=10)
 """How long a status may wait for schedules that are being applied."""
@@ -53,6 +54,12 @@ class Operator:
     """By the UID of a task: the manifest that the API server refused, so that it is not sent over and over."""
     applied: dict[str, Applied] = field(default_factory=dict)
     """By the UID of a task: what was applied and is not in the task's status yet."""
+    telling: Telling | None = None
+    """Tells those whom tasks name of what becomes of their runs."""
+    told_long: set[tuple[str, int]] = field(default_factory=set)
+    """UIDs of runs that go on, with the rules by which it was told that they take long."""
+    expected: dict[str, Expected] = field(default_factory=dict)
+    """By the UID of a task whose ticks its CronJob decides: what metrics tell of it."""
     recently: deque[datetime] = field(default_factory=lambda: deque(maxlen=BURST))
     """When CronJobs were last applied, the newest last."""
 
@@ -75,6 +82,14 @@ class Operator:
     def waits_no_more(self, reason: str, uid: str) -> None:
         """Forget that an object has been waiting for something."""
         self.since.pop((reason, uid), None)
+
+
+class Expected(NamedTuple):
+    """What is expected of a task, and what has become of that."""
+
+    success_deadline: int | None
+    """By when a run has succeeded if all is well, in UTC seconds."""
+    failing_streak: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from timewright.resources.kinds import SecretKeyReference
+from timewright.resources.notify import CHANNELS
 from timewright.resources.task_daemon import DEFAULT_DAEMON
 from timewright.resources.vocabulary import Mode
 
@@ -52,7 +53,7 @@ class Concern:
 
     daemons: frozenset[str] = _NONE
     secrets: frozenset[tuple[str, str]] = _NONE
-    """Names and keys of the Secrets that its runs take from the process."""
+    """Names and keys of the Secrets that its runs and its notices take from the process."""
 
 
 NO_CONCERN = Concern()
@@ -69,8 +70,12 @@ def concern_of(body: Manifest) -> Concern:
     daemons = {named} if wanted else set()
     if held:
         daemons.add(status.get("daemon") or named)
-    headers = (spec.get("http") or {}).get("headers") or []
-    references = [(each.get("valueFrom") or {}).get("secretKeyRef") for each in headers]
+    headers = list((spec.get("http") or {}).get("headers") or [])
+    references = []
+    for rule in spec.get("notify") or []:
+        headers += (rule.get("webhook") or {}).get("headers") or []
+        references += [((rule.get(channel) or {}).get("urlFrom") or {}).get("secretKeyRef") for channel in CHANNELS]
+    references += [(each.get("valueFrom") or {}).get("secretKeyRef") for each in headers]
     secrets = frozenset((each["name"], each["key"]) for each in references if each)
     return Concern(frozenset(daemons), secrets or _NONE)
 

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from timewright.controller import metrics
+from timewright.cluster import metrics
 from timewright.controller.api import LEASES, Api, ApiError
 
 LEASE_SECONDS = 15.0
@@ -58,13 +58,13 @@ class Lease:
             await asyncio.sleep(RETRY_SECONDS)
             asked_at = self._clock()
         logger.info("leading as %s", self._identity)
-        metrics.leader.set(1)
+        metrics.leader.labels(self._name).set(1)
         working = asyncio.ensure_future(work())
         renewing = asyncio.ensure_future(self._renew(asked_at))
         try:
             done, _ = await asyncio.wait({working, renewing}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            metrics.leader.set(0)
+            metrics.leader.labels(self._name).set(0)
             working.cancel()
             renewing.cancel()
             await asyncio.gather(working, renewing, return_exceptions=True)

@@ -12,14 +12,17 @@ import time
 from typing import Any, cast
 
 import kopf
+from prometheus_client import REGISTRY
 
 from timewright import __version__
 from timewright.cluster.logs import set_up_logging
+from timewright.cluster.metrics import TaskCollector, notices
 from timewright.controller import metrics
 from timewright.controller.api import ApiError, connect
 from timewright.controller.configuration import Configuration, ConfigurationError
 from timewright.controller.context import Operator
 from timewright.controller.daemons import DaemonKey
+from timewright.controller.figures import daemon_figures, task_figures
 from timewright.controller.handlers import register
 from timewright.controller.leadership import LeadershipLost, Lease
 from timewright.controller.prime import RELIST_SECONDS, Key, relist
@@ -28,6 +31,8 @@ from timewright.controller.reconcile_daemon import reconcile_daemon
 from timewright.controller.store import Store
 from timewright.controller.web import serve
 from timewright.controller.work_queue import WorkQueue
+from timewright.notices.courier import Courier
+from timewright.notices.telling import Telling
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +54,14 @@ class Process:
             LeadershipLost: when another replica may have taken over.
 
         """
-        metrics.register_tasks(self.store.last_successes)
         metrics.queue_depth.set_function(lambda: len(self.queue))
         async with await connect() as api, serve(self.configuration.metrics_port, self.primed.is_set):
-            operator = Operator(api, self.store, self.configuration)
+            courier = Courier(
+                lambda channel, result: notices.labels(channel, result).inc(),
+                allowed_hosts=self.configuration.notify_hosts,
+            )
+            operator = Operator(api, self.store, self.configuration, telling=Telling(courier, {}))
+            self._register(operator)
             lease = Lease(
                 api,
                 namespace=self.configuration.operator_namespace,
@@ -70,10 +79,16 @@ class Process:
             finally:
                 # kopf comes last: on its way out it cancels whatever else is left in the loop, again and again.
                 await _end(parts)
+                await courier.close()
                 self.stop.set()
                 await asyncio.gather(watch, return_exceptions=True)
             for each in done:
                 each.result()
+
+    def _register(self, operator: Operator) -> None:
+        limit = self.configuration.task_metrics_limit
+        REGISTRY.register(TaskCollector(lambda: len(self.store.tasks), lambda: task_figures(operator), limit))
+        REGISTRY.register(metrics.DaemonCollector(lambda: daemon_figures(operator)))
 
     async def _watch(self) -> None:
         registry = kopf.OperatorRegistry()

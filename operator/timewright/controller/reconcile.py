@@ -18,6 +18,7 @@ from timewright.controller.api import SCHEDULED_TASKS, ApiError
 from timewright.controller.application import keep_application, tell_of_application
 from timewright.controller.apply import apply_cron_job
 from timewright.controller.context import Operator, Sync
+from timewright.controller.figures import note_expected
 from timewright.controller.handover import Turn, take_turn
 from timewright.controller.leave import leave_to_daemon
 from timewright.controller.manual_runs import refuse_manual_runs, refuse_orphans, start_manual_runs
@@ -27,6 +28,7 @@ from timewright.controller.store import TaskKey
 from timewright.decisions.acceptance import Accepted, Refused, accept
 from timewright.decisions.handover import handed_to, taken_up
 from timewright.decisions.next_tick import next_native_ticks
+from timewright.decisions.notice_rules import NOTIFY_WARNING, not_allowed
 from timewright.decisions.ownership import DEPLOYMENT
 from timewright.decisions.status import (
     accepted_conditions,
@@ -62,6 +64,9 @@ async def reconcile(operator: Operator, key: TaskKey) -> float | None:
     if task is None or task.deleting:
         if task is not None:
             operator.applied.pop(task.uid, None)
+            operator.expected.pop(task.uid, None)
+            if operator.telling is not None:
+                operator.telling.forget(task.uid)
         return await refuse_orphans(operator, key)
 
     applied = operator.applied.get(task.uid)
@@ -77,9 +82,11 @@ async def reconcile(operator: Operator, key: TaskKey) -> float | None:
 
     turn = await take_turn(sync)
     if turn.now is None or turn.now.daemon is not None:
+        operator.expected.pop(task.uid, None)
         await leave_to_daemon(sync, turn.now, raw_status)
         return sync.wake_after
     if turn.now == DEPLOYMENT:
+        operator.expected.pop(task.uid, None)
         await _reconcile_application(sync, turn, raw_status)
         return sync.wake_after
 
@@ -90,6 +97,7 @@ async def reconcile(operator: Operator, key: TaskKey) -> float | None:
     await record_runs(sync)
     await start_manual_runs(sync)
     summarize(sync, not_ready)
+    note_expected(sync)
     sync.status = with_conditions(sync.status, [_health_of_runs(sync)])
     if not turn.leaving and not_ready is None and isinstance(sync.verdict, Accepted):
         sync.status = taken_up(sync.status)
@@ -169,6 +177,9 @@ def set_next_ticks(sync: Sync) -> None:
             ticks = next_native_ticks(schedule, asked_from, sync.now, TICKS_TOLD)
             if ticks != sync.status.next_ticks:
                 warnings = list(schedule.explain(sync.now, 1).warnings)
+    warnings = [each for each in warnings if not each.startswith(NOTIFY_WARNING)]
+    if isinstance(sync.verdict, Accepted):
+        warnings += not_allowed(sync.verdict.spec, sync.operator.configuration.notify_hosts)
     update = {"next_tick": ticks[0] if ticks else None, "next_ticks": ticks, "warnings": warnings}
     sync.status = sync.status.model_copy(update=update)
     if ticks:

@@ -7,10 +7,12 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from timewright.controller import events, metrics
+from timewright.cluster import metrics
+from timewright.controller import events
 from timewright.controller.api import JOBS, PODS, TASK_RUNS, ApiError
 from timewright.controller.context import Sync
 from timewright.controller.daemons import DaemonKey
+from timewright.controller.notify import tell_end, tell_long, tell_started
 from timewright.controller.observe import observe_job, observe_pod
 from timewright.decisions import run_status
 from timewright.decisions.observed import ObservedJob, ObservedPod, ObservedRun
@@ -20,7 +22,7 @@ from timewright.desired.task_run import build_task_run
 from timewright.resources.definition import nominal_time_from_job_name
 from timewright.resources.scheduled_task import ScheduledTaskSpec
 from timewright.resources.task_run import TaskRunStatus
-from timewright.resources.vocabulary import ConcurrencyPolicy, Outcome, Reason, Trigger
+from timewright.resources.vocabulary import ConcurrencyPolicy, Outcome, Phase, Reason, Trigger
 
 logger = logging.getLogger(__name__)
 
@@ -141,7 +143,10 @@ async def _follow(sync: Sync, run: ObservedRun, job: ObservedJob) -> None:
         await finish_run(sync, run, job, _cancelled(sync, job))
     else:
         obstacle = await _find_obstacle(sync, run, job)
-        await write_run_status(sync, run, run_status.running(run, job, obstacle))
+        is_new = run.phase is not Phase.RUNNING
+        if await write_run_status(sync, run, run_status.running(run, job, obstacle)) and is_new:
+            tell_started(sync, run, job)
+        tell_long(sync, run, job)
 
 
 def _cancelled(sync: Sync, job: ObservedJob) -> Result:
@@ -199,6 +204,7 @@ async def finish_run(sync: Sync, run: ObservedRun, job: ObservedJob | None, resu
     metrics.runs.labels(result.outcome.value, metrics.known_reason(result.reason), run.trigger.value).inc()
     if status.start_delay_seconds is not None:
         metrics.start_delay.observe(status.start_delay_seconds)
+    tell_end(sync, run, result, status)
     if result.outcome in (Outcome.FAILED, Outcome.LOST):
         await events.warn(sync, f"Run{result.outcome.value}", "Run", f"{run.name}: {result.reason}: {result.message}")
 

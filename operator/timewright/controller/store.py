@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from timewright.cluster.observe import edited_at
 from timewright.controller.daemons import NO_CONCERN, DaemonKey, DaemonRecord, Daemons, concern_of
 from timewright.controller.observe import observe_cron_job, observe_deployment, observe_job, observe_run
 from timewright.decisions.observed import ObservedCronJob, ObservedDeployment, ObservedJob, ObservedRun
 from timewright.desired import names
-from timewright.resources.model import parse_time
 
 Manifest = dict[str, Any]
 Observed = TypeVar("Observed", ObservedCronJob, ObservedJob, ObservedRun)
@@ -102,6 +102,7 @@ class TaskRecord:
         "_text",
         "concern",
         "deleting",
+        "edited_at",
         "generation",
         "last_success",
         "name",
@@ -118,6 +119,8 @@ class TaskRecord:
         self.resource_version: str = metadata["resourceVersion"]
         self.version = version_of(body)
         self.deleting = "deletionTimestamp" in metadata
+        self.edited_at = edited_at(metadata)
+        """In UTC seconds."""
         self.concern = concern_of(body)
         status = body.get("status") or {}
         self.last_success: str | None = status.get("lastSuccessTime")
@@ -255,12 +258,6 @@ class Store:
         for key, _ in self.runs.all():
             found.add(key)
         return found
-
-    def last_successes(self) -> Iterable[tuple[str, str, float]]:
-        """Yield namespace, name and Unix time of the last success of every task that had one."""
-        for key, task in list(self.tasks.items()):
-            if task.last_success:
-                yield key.namespace, task.name, parse_time(task.last_success).timestamp()
 
 
 def version_of(body: Manifest) -> int:

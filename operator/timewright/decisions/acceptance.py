@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from timewright.decisions.native_cron_job import NativeSchedule, NotNative, beyond_native, native_schedule
+from timewright.decisions.notice_rules import wrong_notify
 from timewright.decisions.parameters import shown, wrong_declaration
 from timewright.decisions.timetable_of_spec import timetable_of
 from timewright.resources.scheduled_task import KINDS, POD_FIELDS, ScheduledTaskSpec
@@ -56,6 +57,7 @@ def accept(raw_spec: dict[str, Any], *, seed: str | None = None, native: bool = 
     compiled = native and spec.mode is Mode.CRON_JOB
     if refused is None and native:
         refused = (_beyond_native(spec) if compiled else None) or _wrong_retry(spec)
+    refused = refused or _wrong_notify(spec, native)
     verdict = refused or _with_schedule(spec, seed, compiled)
     return replace(verdict, spec=spec) if isinstance(verdict, Refused) else verdict
 
@@ -144,6 +146,11 @@ def _wrong_policy(spec: ScheduledTaskSpec) -> Refused | None:
         text = f"spec.retry.maxBackoffSeconds: {longest}: less than backoffSeconds, {retry.backoff_seconds}"
         return Refused("InvalidSpec", f"{text}; raise the one or lower the other")
     return None
+
+
+def _wrong_notify(spec: ScheduledTaskSpec, native: bool) -> Refused | None:
+    problem = wrong_notify(spec, native=native)
+    return None if problem is None else Refused("InvalidSpec", problem)
 
 
 def _beyond_native(spec: ScheduledTaskSpec) -> Refused | None:

@@ -7,6 +7,7 @@ A CRD takes a *structural* schema
 
 from __future__ import annotations
 
+import copy
 import sys
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def _structural(node: Schema, definitions: dict[str, Schema]) -> Schema:
         elif key in ("items", "additionalProperties"):
             result[key] = _structural(value, definitions)
         else:
-            result[key] = value
+            result[key] = copy.deepcopy(value)  # YAML would write what is shared as an anchor
     if "x-kubernetes-preserve-unknown-fields" in result:
         result.pop("additionalProperties", None)
     return result

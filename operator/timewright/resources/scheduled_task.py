@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from timewright.resources.conditions import Condition
 from timewright.resources.kinds import Application, Command, HttpRequest, Parameter, PythonCall
 from timewright.resources.model import Model, Time, Told, opaque_list, opaque_object, with_rules
+from timewright.resources.notify import NotifyRule
 from timewright.resources.run_policies import MissedRunsSpec, RetrySpec
 from timewright.resources.task_daemon import DEFAULT_DAEMON, DaemonName
 from timewright.resources.timing import DaylightSavingPolicy, Excluded, Expression, TaskCalendar, WindowText
@@ -233,6 +234,12 @@ class ScheduledTaskSpec(Model):
         max_length=64,
         description="Values that a run may vary; a TaskRun may set these and nothing else.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    notify: list[NotifyRule] = Field(
+        default_factory=list,
+        max_length=8,
+        description="Whom to tell of failures, recoveries and the like. In mode Daemon the daemon tells, in mode "
+        "CronJob the operator, to hosts that its administrator allows. A run never waits for it.",
     )
 
     APP_SCHEDULE: ClassVar[str] = "* * * * *"

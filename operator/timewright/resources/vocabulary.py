@@ -114,3 +114,17 @@ class Reason(StrEnum):
     INTERRUPTED = "Interrupted"
     JOB_DELETED = "JobDeleted"
     JOB_VANISHED = "JobVanished"
+
+
+class NoticeEvent(StrEnum):
+    """Of what a notice tells."""
+
+    FAILED = "Failed"
+    """A run failed, or was lost."""
+    RECOVERED = "Recovered"
+    """A run succeeded, and the one before had not."""
+    MISSED = "Missed"
+    """Ticks were not started in time."""
+    LONG_RUNNING = "LongRunning"
+    STARTED = "Started"
+    SUCCEEDED = "Succeeded"
