@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -148,16 +148,29 @@ class Executor:
     def replace_task(self, task: Task) -> None:
         """Let runs whose second has not come yet be runs of the task as it is now, or none if it has no such tick."""
         for running in self._waiting(task.key):
-            tick = running.run.scheduled_at
-            if task.suspended:
-                self._revoke(running, "its task was suspended in the second of its tick")
-            elif running.run.trigger is Trigger.SCHEDULE and task.ticks.first_from(tick) != tick:
-                self._revoke(running, "its task was changed in the second of its tick, and has no such tick any more")
-            elif running.task is not task and running.carrier is not None:
-                running.carrier.cancel()
-                run, gate = running.run, running.gate
-                run.phase = OpenPhase.CLAIMED
-                self.start(task, run, last_success_at=running.last_success_at, gate=gate, resumed=running.resumed)
+            self._become(running, task)
+
+    def replace_tasks(self, changed: Mapping[str, Task | None]) -> None:
+        """Do the same for many tasks, by their keys; None stands for one that is gone."""
+        for running in [running for running in self.active.values() if running.waits and running.task.key in changed]:
+            task = changed[running.task.key]
+            if task is None:
+                self._revoke(running, "its task went away in the second of its tick")
+            else:
+                self._become(running, task)
+
+    def _become(self, running: Running, task: Task) -> None:
+        """Let a run whose second has not come yet be one of the task as it is now."""
+        tick = running.run.scheduled_at
+        if task.suspended:
+            self._revoke(running, "its task was suspended in the second of its tick")
+        elif running.run.trigger is Trigger.SCHEDULE and task.ticks.first_from(tick) != tick:
+            self._revoke(running, "its task was changed in the second of its tick, and has no such tick any more")
+        elif running.task is not task and running.carrier is not None:
+            running.carrier.cancel()
+            run, gate = running.run, running.gate
+            run.phase = OpenPhase.CLAIMED
+            self.start(task, run, last_success_at=running.last_success_at, gate=gate, resumed=running.resumed)
 
     def detach(self) -> None:
         """Forget the runs that go on elsewhere, which another process follows from now on."""

@@ -32,7 +32,7 @@ LEAD_SECONDS = 0.8
 
 LONGEST_LEAD_SECONDS = 3.0
 
-_LEAD_MARGIN = 1.6
+_LEAD_MARGIN = 2.5
 """How many times as long as claiming took the last times is allowed for it the next time."""
 
 _LONGEST_SLEEP = 1.0
@@ -94,13 +94,18 @@ class Loop:
     async def replace_tasks(self, tasks: Sequence[Task]) -> None:
         """Schedule these tasks from now on, and no others. Active runs of those that are gone come to their end."""
         wanted = {task.key: task for task in tasks}
+        changed: dict[str, Task | None] = {}
         for key in [key for key in self._entries if key not in wanted]:
+            changed[key] = None
             del self._entries[key]
             self._agenda.put(key, None)
         fresh = [task for key, task in wanted.items() if key not in self._entries or self._entries[key].task != task]
         for task in fresh:
             known = self._entries.get(task.key)
             self._entries[task.key] = Entry(task, known.stored if known else StoredTask(task.key), 0)
+            if known is not None:
+                changed[task.key] = task
+        self._executor.replace_tasks(changed)
         for position, key in enumerate(wanted):
             self._entries[key].position = position
         began = time.monotonic()

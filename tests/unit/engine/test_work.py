@@ -16,6 +16,7 @@ from timewright.decisions.policies import Policies
 from timewright.decisions.task_state import OpenPhase
 from timewright.engine import loop as loop_module
 from timewright.engine.executor import Executor
+from timewright.engine.session import begin
 from timewright.engine.task import Task
 from timewright.engine.work import work
 from timewright.resources.vocabulary import ConcurrencyPolicy, Outcome, Trigger
@@ -324,3 +325,23 @@ async def test_others_see_that_a_long_run_has_started(store: SqliteStore) -> Non
                 return
             await asyncio.sleep(0.1)
     raise AssertionError("nobody can see it")
+
+
+async def test_a_task_that_goes_away_in_the_second_of_its_tick_does_not_start(store: SqliteStore) -> None:
+    notes: list[tuple[int, float]] = []
+    staying: list[tuple[int, float]] = []
+    stays = task_of(noting(staying), "*/5 * * * * *", "stays")
+    async with begin(store, QUIET, lambda line: None) as session:
+        loop, executor = loop_module.Loop(session.ledger, session.executor), session.executor
+        await loop.replace_tasks([task_of(noting(notes), "*/5 * * * * *", "goes"), stays])
+        life = asyncio.ensure_future(loop.run())
+        await until(lambda: any(each.waits for each in executor.active.values()))
+        await loop.replace_tasks([stays])
+        await until(lambda: staying)
+        executor.begin_to_stop()
+        await life
+    assert notes == []
+    runs = await recorded(store)
+    assert [(run.outcome, run.reason) for run in runs if run.task == "shop/goes"] == [
+        (Outcome.CANCELLED, "ScheduleChanged")
+    ]
