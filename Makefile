@@ -70,6 +70,14 @@ bench-timetable: setup ## How fast the next tick is found, beside croniter, cron
 bench-run: setup ## How fast a schedule runs outside of Kubernetes, beside APScheduler and robfig/cron (Go)
 	@PYTHONPATH=operator:. $(VENV)/python benchmarks/run.py $(ARGS)
 
+.PHONY: bench-daemon
+bench-daemon: setup ## How fast daemons are, beside the native controller, APScheduler and robfig/cron (root and Go)
+	@PYTHONPATH=operator:. $(VENV)/python -m benchmarks.daemon $(ARGS)
+
+.PHONY: chaos-daemon
+chaos-daemon: setup ## Break daemons in every way, and audit every tick (root and Go; ARGS="kill --share 0.1")
+	@PYTHONPATH=operator:. $(VENV)/python -m tests.chaos $(ARGS)
+
 .PHONY: crds
 crds: setup ## Write crds/ from the models
 	@$(VENV)/python -m timewright.resources.crd crds

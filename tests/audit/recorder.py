@@ -30,7 +30,9 @@ class ApiProxy:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         command = cluster.command(["kubectl", "proxy", "--port=0"])
-        self._process = subprocess.Popen(command, env=cluster.environment, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            command, env=cluster.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
         assert self._process.stdout is not None
         self._port = int(self._process.stdout.readline().rpartition(":")[2])
 

@@ -1,0 +1,1 @@
+"""How fast daemons are, on a control plane of their own, beside others that do the same."""
