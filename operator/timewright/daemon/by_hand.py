@@ -42,7 +42,7 @@ class ByHand:
     def wants(self, run: ObservedRun) -> bool:
         """Tell whether a TaskRun is to be started, and by this daemon."""
         task = self._known.task_named(run.task_name)
-        if task is None or not task.mine or run.finished or run.deleting or run.phase is Phase.RUNNING:
+        if task is None or task.given_back or run.finished or run.deleting or run.phase is Phase.RUNNING:
             return False
         book = self._store.book(task.uid)
         return book is not None and run.name not in book.open and run.daemon in (None, self._known.daemon)

@@ -16,7 +16,7 @@ from timewright.cluster.observe import observe_run
 from timewright.daemon.task import ClusterTask, JobTemplate, Read, read_task, timing_told
 from timewright.decisions.acceptance import Refused
 from timewright.decisions.observed import ObservedRun
-from timewright.decisions.ownership import is_mine, is_to_be_given_back
+from timewright.decisions.ownership import Decider, is_mine, is_to_be_given_back, present, wanted
 from timewright.desired.runner_image import RunnerImage
 from timewright.resources.model import parse_time
 from timewright.resources.scheduled_task import ScheduledTaskSpec, ScheduledTaskStatus
@@ -31,7 +31,18 @@ logger = logging.getLogger(__name__)
 class KnownTask:
     """A ScheduledTask. Its status is kept as text: ten thousand parsed ones would fill the memory."""
 
-    __slots__ = ("_status", "created_at", "generation", "given_back", "mine", "name", "read", "uid", "version")
+    __slots__ = (
+        "_status",
+        "created_at",
+        "generation",
+        "given_back",
+        "mine",
+        "name",
+        "read",
+        "uid",
+        "unsaid",
+        "version",
+    )
 
     def __init__(self, body: Manifest, read: Read, daemon: str) -> None:
         """Keep what matters of it; `read` is its spec, judged."""
@@ -53,6 +64,10 @@ class KnownTask:
             daemon, read.spec, status, self.generation, accepted=accepted
         )
         """Whether this daemon decides its ticks and is to no longer."""
+        nobody = not is_leaving and present(read.spec, status, self.generation) is None
+        self.unsaid = nobody and wanted(read.spec) == Decider(Mode.DAEMON, daemon)
+        """Whether this daemon is to decide its ticks, but the status does not tell who does: it may have been edited
+        before a leader that had begun could say so."""
 
     @property
     def raw_status(self) -> Manifest:

@@ -240,7 +240,8 @@ class Leader:
 
     async def _follow_task(self, uid: str, loop: Loop, executor: Executor) -> None:
         task, book = self._known.tasks.get(uid), self.store.book(uid)
-        if task is None or not (task.mine or task.given_back):
+        is_ours = task is not None and (task.mine or (task.unsaid and book is not None))
+        if task is None or not (is_ours or task.given_back):
             if book is not None and uid not in self._returning:
                 why = "its task was deleted" if task is None else "its task is decided by somebody else"
                 self._let_go(uid, loop)
@@ -407,7 +408,7 @@ class Leader:
                 logger.info("gave the Lease up; %d runs go on to their end", len(executor.active))
             except StoreError as error:
                 logger.warning("the Lease cannot be given up: %s", error)
-        executor.on_outcomes = lambda task, runs: self._spawn(self._tell_end(list(runs)))
+        executor.on_outcomes = self._outcomes_after_leaving
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(executor.drain(), seconds)
         executor.stop_all("the daemon was asked to end, and its time to wait for runs is over")
@@ -427,6 +428,10 @@ class Leader:
                 except (ApiError, OSError) as error:
                     logger.warning("TaskRun %s: %s; trying again", run.run_id, error or type(error).__name__)
                     await asyncio.sleep(0.5)
+
+    def _outcomes_after_leaving(self, task: Task, runs: Sequence[RunRecord]) -> None:
+        self.on_outcomes(task, runs)
+        self._spawn(self._tell_end(list(runs)))
 
     def _outcomes(self, task: Task, runs: Sequence[RunRecord]) -> None:
         self.on_outcomes(task, runs)

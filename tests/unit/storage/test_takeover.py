@@ -138,10 +138,20 @@ def test_a_change_of_schedule_that_was_decided_on_is_told_by_the_account() -> No
     assert unproven(result) == [145, 150, 155, 160]
 
 
-def test_what_was_handed_over_by_another_than_a_daemon_is_not_counted_by_the_rule() -> None:
+def test_what_was_handed_over_and_no_leader_has_told_of_is_still_to_be_decided() -> None:
     result = taken(Told(created_at=0, watermark=130))
-    assert result.counts == {}
-    assert unproven(result) == [140, 150, 160]
+    assert (result.state.watermark, result.counts, unproven(result)) == (130, {}, [])
+
+
+def test_what_was_handed_over_when_not_all_could_be_told_may_have_been_started() -> None:
+    result = taken(Told(created_at=0, watermark=140), journal=Journal(160, 130, {}))
+    assert (result.counts, unproven(result)) == ({}, [150, 160])
+
+
+def test_what_was_handed_over_and_begun_is_told_by_its_account() -> None:
+    journal = Journal(160, 140, {"task": Account(None, 140, {Outcome.SUCCEEDED: 1}, schedule_id="ten")})
+    result = taken(Told(created_at=0, watermark=130), journal=journal)
+    assert (result.counts, unproven(result)) == ({Outcome.SUCCEEDED: 1}, [150, 160])
 
 
 def test_very_many_unproven_ticks_are_counted_and_not_walked_over() -> None:

@@ -63,6 +63,11 @@ class Lease:
         """Who held it when it was last seen."""
         return ((self._lease or {}).get("spec") or {}).get("holderIdentity") or None
 
+    @property
+    def seconds_since_renewal(self) -> float:
+        """For how long it has not been written or seen to change."""
+        return self._clock() - self._seen_at
+
     async def try_to_take(self) -> bool:
         """Take the Lease if it is free, with what is written on it as it is; tell whether it is ours.
 

@@ -21,7 +21,7 @@ from timewright.storage.kubernetes.journal import (
     to_annotations,
 )
 from timewright.storage.kubernetes.lease import Lease
-from timewright.storage.kubernetes.takeover import Timing, Told, take_over, take_up
+from timewright.storage.kubernetes.takeover import Timing, Told, take_over
 from timewright.storage.protocol import HistoryQuery, Lock, OwnershipLost, Retention, StoreError
 from timewright.storage.records import Change, Pause, RunRecord, StoredTask
 
@@ -45,6 +45,8 @@ class LeaseStore:
         """Asked for an instant up to which no tick of any task is undecided; see `Loop.decided_until`."""
         self.on_change: Callable[[str], None] = lambda key: None
         """Called with the key of each task of which there is more to write."""
+        self.on_unlisted: Callable[[Mapping[Outcome, int]], None] = lambda ended: None
+        """Called with how many ticks have ended in each way without a record of their own."""
         self.on_lost: Callable[[], None] = lambda: None
         """Called when another replica has the Lease."""
         self._lease = lease
@@ -54,6 +56,7 @@ class LeaseStore:
             raise StoreError(
                 f"Lease {lease.name} cannot be read: {error}; delete it, then ticks of the last seconds count as Lost"
             ) from error
+        self._left = dict(self._journal.accounts)
         self._watermark = self._journal.watermark
         self._decided_until = self._journal.proven
         self._is_ready = False
@@ -95,25 +98,21 @@ class LeaseStore:
         last_success_at: int | None = None,
         retention: Retention | None = None,
     ) -> Book:
-        """Take charge of a task; until `ready` is called, as of one that the leader before may have had."""
+        """Take charge of a task, which the leader before may have had."""
         all_counters = dict(counters)
         stored = StoredTask(key, 1, last_success_at=last_success_at)
-        if self._is_ready:
-            state = take_up(told, present, run_id_of)
-            book = Book(told, replace(stored, state=state), all_counters, run_id_of, retention or Retention())
-            if self._decided_until is not None and told.begins_at < self._decided_until:
-                book.note_trouble(told.begins_at + 1)
-        else:
-            account = self._journal.accounts.get(key)
-            taken = take_over(told, self._journal, account, present, recorded or {}, run_id_of)
-            book = Book(told, replace(stored, state=taken.state), all_counters, run_id_of, retention or Retention())
-            for outcome, count in taken.counts.items():
-                book.counts[outcome] = count
-                all_counters[outcome] = all_counters.get(outcome, 0) + count
-            if not taken.told_by_rule:
-                book.note_trouble(min((*told.claimed, *told.queued, told.begins_at + 1)))
-                if book.written.is_held:
-                    self._must_tell.add(key)
+        taken = take_over(told, self._journal, self._left.pop(key, None), present, recorded or {}, run_id_of)
+        book = Book(told, replace(stored, state=taken.state), all_counters, run_id_of, retention or Retention())
+        for outcome, count in taken.counts.items():
+            book.counts[outcome] = count
+            all_counters[outcome] = all_counters.get(outcome, 0) + count
+        if not taken.told_by_rule:
+            book.note_trouble(min((*told.claimed, *told.queued, told.begins_at + 1)))
+            if book.written.is_held:
+                self._must_tell.add(key)
+        is_late = self._is_ready and self._decided_until is not None and told.begins_at < self._decided_until
+        if is_late or told.is_handed_over:
+            book.note_trouble(told.begins_at + 1)
         for run in book.stored.state.open_runs:
             book.open[run.run_id] = RunRecord(key, run.run_id, run.scheduled_at, run.trigger, run.phase)
         self._books[key] = book
@@ -222,6 +221,8 @@ class LeaseStore:
                 if book is not None:
                     book.apply(change)
                     self.on_change(change.task)
+                    if change.ended:
+                        self.on_unlisted(change.ended)
             return made
 
     async def mark_started(self, owner: str, runs: Sequence[RunRecord]) -> None:

@@ -43,6 +43,11 @@ class Told:
     queued: tuple[int, ...] = ()
 
     @property
+    def is_handed_over(self) -> bool:
+        """Whether the watermark is that of who decided the task before a daemon did."""
+        return self.watermark is not None and self.schedule_id is None
+
+    @property
     def begins_at(self) -> int:
         """The instant up to which no tick is to be decided any more."""
         return self.created_at if self.watermark is None else self.watermark
@@ -88,7 +93,7 @@ def take_over(
     if journal.watermark is None:
         return Taken(take_up(told, present, run_id_of))
     sorting = _Sorting(told, journal, account, present)
-    if not sorting.is_held:
+    if not (sorting.is_held or sorting.was_never_begun):
         sorting.apply_rule()
         sorting.find_unproven()
     unproven = []
@@ -135,7 +140,6 @@ class _Sorting:
     def apply_rule(self) -> None:
         """Count what has succeeded since, by arithmetic."""
         ticks = self._ticks()
-        # Who decided the task before a daemon did is not told of by a daemon's Lease.
         if self._proven is None or self._proven <= self.until or self._is_handed_over:
             return
         if ticks is not None:
@@ -163,8 +167,13 @@ class _Sorting:
         return Taken(state, {outcome: count for outcome, count in self.counts.items() if count}, self.told_by_rule)
 
     @property
+    def was_never_begun(self) -> bool:
+        """Whether the task was handed over and no leader has begun with it: one that has tells so by an account."""
+        return self._is_handed_over and self._proven is not None and self._proven > self.until
+
+    @property
     def _is_handed_over(self) -> bool:
-        return self._told.watermark is not None and self._told.schedule_id is None and self.told_by_rule
+        return self._told.is_handed_over and self.told_by_rule
 
     def _ticks(self) -> Ticks | None:
         for timing in (self._present, self._told.timing):
