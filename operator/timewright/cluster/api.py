@@ -178,10 +178,13 @@ class Api:
         )
         return {**body, "metadata": answer["metadata"]}
 
-    async def apply_status(self, resource: Resource, body: Manifest) -> Manifest:
-        """Set the parts of an object's status that are ours by server-side apply; return the object's metadata."""
+    async def apply_status(self, resource: Resource, body: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
+        """Set the parts of an object's status that are ours by server-side apply; return the object's metadata.
+
+        `manager` is whose parts they are: what it set before and does not set now is removed.
+        """
         metadata = body["metadata"]
-        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "force": "true"}
+        query = {"fieldManager": manager, "fieldValidation": "Strict", "force": "true"}
         path = resource.path(metadata["namespace"], metadata["name"], "status")
         return await self._request(
             "PATCH", resource, path, query=query, body=body, content_type=_APPLY_PATCH, accept=_METADATA

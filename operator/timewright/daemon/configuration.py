@@ -33,6 +33,8 @@ class Configuration:
     processes: int = 32
     """How many runs that take a process or a connection are active at once."""
     writes_per_minute: int = 600
+    task_metrics_limit: int = 1_000
+    """Up to how many tasks there are metrics of each."""
     probes_port: int = names.PROBES_PORT
     metrics_port: int = names.METRICS_PORT
     log_level: str = "info"
@@ -80,6 +82,7 @@ class Configuration:
             drain_seconds=max(0.5, 0.75 * termination),
             processes=number(names.MAX_CONCURRENT_RUNS, 16 * (os.cpu_count() or 1), 1, 100_000),
             writes_per_minute=number(names.API_WRITES_PER_MINUTE, 600, 10, 60_000),
+            task_metrics_limit=number("TIMEWRIGHT_TASK_METRICS_LIMIT", 1_000, 0, 1_000_000),
             probes_port=number("TIMEWRIGHT_PROBES_PORT", names.PROBES_PORT, 1, 65535),
             metrics_port=number("TIMEWRIGHT_METRICS_PORT", names.METRICS_PORT, 1, 65535),
             log_level=choice("TIMEWRIGHT_LOG_LEVEL", "info", ("debug", "info", "warning", "error")),

@@ -11,15 +11,24 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from timewright.cluster.api import JOBS, SCHEDULED_TASKS, TASK_DAEMONS, TASK_RUNS, Api, ApiError, connect
+from prometheus_client import REGISTRY
+
+from timewright.cluster import metrics
+from timewright.cluster.api import JOBS, SCHEDULED_TASKS, TASK_RUNS, Api, connect
 from timewright.cluster.informer import Informer
 from timewright.cluster.streaming import watch
 from timewright.daemon.configuration import Configuration
+from timewright.daemon.figures import Figures
 from timewright.daemon.jobs import Jobs
 from timewright.daemon.known import Known
 from timewright.daemon.leader import Leader, Parts
+from timewright.daemon.long_runs import LongRuns
+from timewright.daemon.outcomes import Outcomes
+from timewright.daemon.status import tell_status
 from timewright.daemon.web import serve
 from timewright.desired import names
+from timewright.notices.courier import Courier
+from timewright.notices.telling import Telling
 from timewright.storage.kubernetes.lease import Lease
 from timewright.storage.protocol import OwnershipLost, StoreError
 
@@ -27,9 +36,6 @@ logger = logging.getLogger(__name__)
 
 STANDBY_SECONDS = 1.0
 """How often a replica that stands by looks at the Lease."""
-
-TELL_SECONDS = 10.0
-"""How often the leader tells the TaskDaemon's status, at most."""
 
 
 class Process:
@@ -43,6 +49,10 @@ class Process:
         self.leader: Leader | None = None
         self.informers: list[Informer] = []
         self._turned_at = time.monotonic()
+        self.figures = Figures(self.known)
+        self.courier = Courier(lambda channel, result: metrics.notices.labels(channel, result).inc())
+        self.telling = Telling(self.courier, os.environ)
+        self.figures.waiting_notices = lambda: self.courier.waiting
 
     async def run(self) -> bool:
         """Run until SIGTERM or SIGINT; return whether it ended as asked, rather than by losing the Lease."""
@@ -50,7 +60,11 @@ class Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop.set)
         ports = self.configuration.probes_port, self.configuration.metrics_port
+        REGISTRY.register(self.figures)
+        limit = self.configuration.task_metrics_limit
+        REGISTRY.register(metrics.TaskCollector(self.figures.task_count, self.figures.tasks, limit))
         async with await connect() as api, serve(*ports, self.unhealthy, self.unready):
+            api.on_request = lambda method, resource: metrics.api_requests.labels(method, resource).inc()
             return await self.live(api)
 
     async def live(self, api: Api, watching: Any = watch) -> bool:
@@ -64,6 +78,7 @@ class Process:
             for each in beside:
                 each.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
+            await self.courier.close()
 
     def unhealthy(self) -> str | None:
         """Tell what is wrong with this process for good, if anything is."""
@@ -80,9 +95,17 @@ class Process:
         self.informers = [
             Informer(api, JOBS, namespace, jobs.put, jobs.drop, selector, watching),
             Informer(api, TASK_RUNS, namespace, known.put_run, known.drop_run, "", watching),
-            Informer(api, SCHEDULED_TASKS, namespace, known.put_task, known.drop_task, "", watching),
+            Informer(api, SCHEDULED_TASKS, namespace, self._put_task, self._drop_task, "", watching),
         ]
         return [each.run() for each in self.informers]
+
+    def _put_task(self, body: dict[str, Any]) -> None:
+        self.figures.see_task(body)
+        self.known.put_task(body)
+
+    def _drop_task(self, name: str, uid: str) -> None:
+        self.known.drop_task(name, uid)
+        self.figures.forget_task(uid)
 
     async def _stand_by(self, api: Api, jobs: Jobs) -> bool:
         """Wait for the Lease, and lead once it is there."""
@@ -93,6 +116,7 @@ class Process:
             identity=f"{self.configuration.pod_name}/{os.urandom(4).hex()}",
             seconds=self.configuration.lease_seconds,
         )
+        metrics.leader.labels(self.configuration.lease_name).set(0)
         while not self.stop.is_set():
             try:
                 if await lease.try_to_take():
@@ -105,32 +129,30 @@ class Process:
     async def _lead(self, api: Api, jobs: Jobs, lease: Lease) -> bool:
         logger.info("leading TaskDaemon %s: %d tasks known", self.configuration.daemon, len(self.known.tasks))
         self.leader = leader = Leader(Parts(api, self.configuration, self.known, jobs), lease)
-        telling = asyncio.ensure_future(self._tell(api, leader))
+        outcomes, long_runs = Outcomes(self.known, self.telling), LongRuns(self.known, self.telling)
+        leader.on_outcomes, leader.store.on_unlisted = outcomes.note, outcomes.note_unlisted
+        figures, is_leader = self.figures, metrics.leader.labels(self.configuration.lease_name)
+        figures.leader, figures.outcomes, figures.lease = leader, outcomes, lease
+        work = (
+            tell_status(api, self.configuration, leader, figures.lag),
+            outcomes.run(),
+            long_runs.run(lambda: leader.executor),
+        )
+        beside = [asyncio.ensure_future(each) for each in work]
+        is_leader.set(1)
         try:
             await leader.run(self.stop)
         except OwnershipLost as error:
             logger.warning("%s", error)
             return False
         finally:
-            telling.cancel()
-            await asyncio.gather(telling, return_exceptions=True)
+            is_leader.set(0)
+            figures.leader = figures.lease = None
+            for each in beside:
+                each.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            outcomes.settle_all()
         return not leader.is_lost
-
-    async def _tell(self, api: Api, leader: Leader) -> None:
-        """Tell in the TaskDaemon's status who leads and how many tasks there are."""
-        told: dict[str, object] = {}
-        while True:
-            status: dict[str, object] = {"leader": self.configuration.pod_name, "tasks": len(leader.tasks)}
-            if status != told:
-                try:
-                    await api.merge_patch_status(
-                        TASK_DAEMONS, self.configuration.namespace, self.configuration.daemon, {"status": status}
-                    )
-                    leader.allowance.take(1)
-                    told = status
-                except (ApiError, OSError) as error:
-                    logger.debug("TaskDaemon %s: %s", self.configuration.daemon, error)
-            await asyncio.sleep(TELL_SECONDS)
 
     async def _turn(self) -> None:
         while True:

@@ -211,7 +211,7 @@ class FakeApi:
 
         return await self._answer("apply", resource, applied)
 
-    async def apply_status(self, resource: Resource, body: Manifest) -> Manifest:
+    async def apply_status(self, resource: Resource, body: Manifest, manager: str = "timewright") -> Manifest:
         def applied() -> Manifest:
             stored = self._cluster._find(resource, body["metadata"]["namespace"], body["metadata"]["name"])
             before = copy.deepcopy(stored)
