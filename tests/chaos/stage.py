@@ -115,7 +115,8 @@ class Stage:
         """Suspend every task, let all come to its end and be told, and judge all that has happened."""
         for body in self.recorder.tasks():
             path = f"{TASKS.format(self.name)}/{body['metadata']['name']}"
-            self.proxy.ask("PATCH", path, {"spec": {"suspend": True}}, _MERGE)
+            # What is to be decided on resuming is left undecided meanwhile, so everything comes to rest.
+            self.proxy.ask("PATCH", path, {"spec": {"suspend": True, "onResume": "Latest"}}, _MERGE)
         until = int(time.time()) - 2
         deadline = time.monotonic() + seconds
         with Robfig() as oracle:
