@@ -35,10 +35,12 @@ class Delays(Collector):
         self._counts = [0] * (len(buckets) + 1)
         self._sum = 0.0
 
-    def observe(self, seconds: float) -> None:
-        """Count one observation."""
-        self._counts[bisect_left(self._bounds, seconds)] += 1
-        self._sum += seconds
+    def observe(self, delays: Sequence[float]) -> None:
+        """Count observations, in seconds; what is below nothing counts as nothing."""
+        bounds, counts = self._bounds, self._counts
+        for seconds in delays:
+            counts[bisect_left(bounds, seconds)] += 1
+        self._sum += sum(seconds for seconds in delays if seconds > 0)
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
         """Yield the histogram."""

@@ -203,7 +203,7 @@ async def finish_run(sync: Sync, run: ObservedRun, job: ObservedJob | None, resu
         return
     metrics.runs.labels(result.outcome.value, metrics.known_reason(result.reason), run.trigger.value).inc()
     if status.start_delay_seconds is not None:
-        metrics.start_delay.observe(status.start_delay_seconds)
+        metrics.start_delay.observe([status.start_delay_seconds])
     tell_end(sync, run, result, status)
     if result.outcome in (Outcome.FAILED, Outcome.LOST):
         await events.warn(sync, f"Run{result.outcome.value}", "Run", f"{run.name}: {result.reason}: {result.message}")

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, deque
-from collections.abc import Mapping, Sequence
-from itertools import islice
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 
 from prometheus_client import Counter as CounterMetric
 
 from timewright.cluster import metrics
 from timewright.daemon.known import Known
+from timewright.daemon.task import ClusterTask
 from timewright.decisions.lagging import LATE_SECONDS
 from timewright.decisions.notices import Facts, failing_streak, notices_of, streak_after
 from timewright.engine.task import Task
 from timewright.notices.telling import Subject, Telling
+from timewright.resources.notify import NotifyRule
 from timewright.resources.vocabulary import ConcurrencyPolicy, Outcome, Trigger
 from timewright.storage.records import RunRecord
 
@@ -69,31 +70,31 @@ class Outcomes:
 
     def settle(self) -> None:
         """Take in a batch of what has ended."""
-        pending = self._pending
-        batch = [pending.popleft() for _ in islice(range(len(pending)), _BATCH)]
-        counts: Counter[tuple[Outcome, str, Trigger]] = Counter()
+        pending, streaks = self._pending, self._streaks
+        alike: dict[tuple[int, str, int], list[RunRecord]] = {}
+        delays: list[float] = []
         started = late = 0
-        observe = metrics.start_delay.observe
-        for task, runs in batch:
+        for _ in range(min(_BATCH, len(pending))):
+            task, runs = pending.popleft()
             for run in runs:
-                if run.outcome is None:
-                    continue
-                counts[run.outcome, run.reason, run.trigger] += 1
+                # Words of an enumeration are hashed by Python code, their identities are not.
+                at = id(run.outcome), run.reason, id(run.trigger)
+                if at in alike:
+                    alike[at].append(run)
+                else:
+                    alike[at] = [run]
                 if run.started_at is not None:
-                    delay = max(0.0, run.started_at - run.scheduled_at)
-                    observe(delay)
-                    policy = task.policies.concurrency
-                    waits = policy is ConcurrencyPolicy.QUEUE or policy is ConcurrencyPolicy.REPLACE
-                    if run.trigger is Trigger.SCHEDULE and not waits:
+                    delay = run.started_at - run.scheduled_at
+                    delays.append(delay)
+                    if run.trigger is Trigger.SCHEDULE:
                         started += 1
-                        late += delay > LATE_SECONDS
-            self._follow(task.key, runs)
-        for (outcome, reason, trigger), count in counts.items():
-            metrics.runs.labels(outcome.value, metrics.known_reason(reason), trigger.value).inc(count)
-            if outcome is Outcome.MISSED:
-                ticks_missed.inc(count)
+                        late += delay > LATE_SECONDS and not _may_wait(task)
+            if len(runs) != 1 or run.outcome is not Outcome.SUCCEEDED or streaks.get(task.key) != 0 or _rules(task):
+                self._follow(task, runs)
+        metrics.start_delay.observe(delays)
         if started:
             self._seconds.append((time.monotonic(), started, late))
+        self._count(alike.values())
 
     def starts(self) -> tuple[int, int]:
         """Return how many runs of ticks have started in the last minute, and how many of these late."""
@@ -123,24 +124,36 @@ class Outcomes:
         self._streaks.pop(key, None)
         self._telling.forget(key)
 
-    def _follow(self, key: str, runs: Sequence[RunRecord]) -> None:
-        known = self._known.tasks.get(key)
-        if known is None:
-            return
-        rules = known.read.spec.notify
-        before = self._streaks.get(key)
-        if before == 0 and not rules and len(runs) == 1 and runs[0].outcome is Outcome.SUCCEEDED:
-            return
-        if before is None:
-            before = self.streak(key, runs)
-        streak = before
+    def _count(self, all_alike: Iterable[Sequence[RunRecord]]) -> None:
+        for alike in all_alike:
+            run = alike[0]
+            if run.outcome is None:
+                continue
+            labels = run.outcome.value, metrics.known_reason(run.reason), run.trigger.value
+            metrics.runs.labels(*labels).inc(len(alike))
+            if run.outcome is Outcome.MISSED:
+                ticks_missed.inc(len(alike))
+
+    def _follow(self, task: Task, runs: Sequence[RunRecord]) -> None:
+        before = streak = self.streak(task.key, runs)
         for run in runs:
             if run.outcome is not None:
                 streak = streak_after(streak, run.outcome)
-        self._streaks[key] = streak
+        if task.key in self._streaks:
+            self._streaks[task.key] = streak
+        rules = _rules(task)
         if rules:
-            subject = Subject(key, self._known.namespace, known.name, rules)
+            subject = Subject(task.key, self._known.namespace, task.name, rules)
             self._telling.tell(subject, notices_of(before, [facts_of(run) for run in runs]))
+
+
+def _rules(task: Task) -> Sequence[NotifyRule]:
+    return task.notify if isinstance(task, ClusterTask) else ()
+
+
+def _may_wait(task: Task) -> bool:
+    """Tell whether a run of a task may start late because another has to end before it."""
+    return task.policies.concurrency in (ConcurrencyPolicy.QUEUE, ConcurrencyPolicy.REPLACE)
 
 
 def facts_of(run: RunRecord) -> Facts:

@@ -18,6 +18,7 @@ from timewright.desired.runner_image import RunnerImage
 from timewright.desired.tick_job import tick_run_name
 from timewright.engine.task import Task
 from timewright.resources.kinds import PythonCall
+from timewright.resources.notify import NotifyRule
 from timewright.resources.scheduled_task import ScheduledTaskSpec
 from timewright.resources.vocabulary import ConcurrencyPolicy, Mode
 from timewright.runner.call import Call, is_async
@@ -40,6 +41,8 @@ class ClusterTask(Task):
     """Everything that its spec says of when, unless that is very long."""
     jobs_kept: tuple[int, int] = (3, 1)
     """How many succeeded and how many failed Jobs to keep."""
+    notify: tuple[NotifyRule, ...] = ()
+    """Whom to tell of its runs."""
     time_to_live: int | None = None
     """Seconds after which a finished Job may go by itself."""
 
@@ -106,6 +109,7 @@ def read_task(
         generation=generation,
         timing=timing if len(timing) <= LONGEST_TIMING else None,
         jobs_kept=(spec.successful_jobs_history_limit, spec.failed_jobs_history_limit),
+        notify=tuple(spec.notify),
         time_to_live=time_to_live(spec),
     )
     return Read(spec, task, None, template)
