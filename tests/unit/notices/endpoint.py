@@ -58,9 +58,8 @@ class Endpoint:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             first, *lines = head.split("\r\n")
             method, path, _ = first.split(" ")
-            headers = {
-                name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)
-            }
+            pairs = (line.partition(":") for line in lines if line)
+            headers = {name.lower(): value.strip() for name, _, value in pairs}
             body = await reader.readexactly(int(headers.get("content-length", 0)))
             self.asked.append(Asked(method, path, headers, json.loads(body) if body else None))
             if self.hangs:

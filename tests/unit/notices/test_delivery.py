@@ -27,7 +27,7 @@ class Sender:
 
     def __init__(self, environ: Mapping[str, str] = {}, **settings: Any) -> None:
         self.results: Counter[str] = Counter()
-        settings = {"waits": (0.05, 0.05), "request_seconds": 0.5, **settings}
+        settings = {"waits": (0.05, 0.05), "request_seconds": 20.0, **settings}
         self.courier = Courier(self._count, **settings)
         self.telling = Telling(self.courier, environ)
 
@@ -53,9 +53,8 @@ async def sender() -> AsyncIterator[Sender]:
 
 
 def run(number: int, outcome: Outcome, message: str = "") -> Facts:
-    return Facts(
-        f"backup-{number}", 1_700_000_000 + number, outcome, "NonZeroExit", message, 1_700_000_000, 1_700_000_002
-    )
+    began = 1_700_000_000
+    return Facts(f"backup-{number}", began + number, outcome, "NonZeroExit", message, began, began + 2)
 
 
 async def until(ask: Callable[[], object], seconds: float = 10) -> None:
@@ -148,6 +147,17 @@ async def test_what_went_wrong_once_is_tried_again(endpoint: Endpoint, sender: S
     assert sender.results == {"retried": 2, "delivered": 1}
 
 
+async def test_a_request_without_an_answer_ends(caplog: pytest.LogCaptureFixture) -> None:
+    hasty = Sender(request_seconds=0.1)
+    async with Endpoint() as slow:
+        slow.hangs = True
+        hasty.tell(0, run(1, Outcome.FAILED), rules=[{"webhook": {"url": slow.url}}])
+        await until(lambda: hasty.results["dropped"])
+        assert hasty.results == {"retried": 2, "dropped": 1}
+    assert "no answer within 0.1 s" in caplog.text
+    await hasty.courier.close()
+
+
 async def test_what_is_refused_is_not_tried_again(
     endpoint: Endpoint, sender: Sender, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -180,17 +190,14 @@ async def test_an_endpoint_that_is_down_is_given_up_with_a_line_that_shows_no_se
 async def test_a_slow_endpoint_keeps_nobody_else_waiting(endpoint: Endpoint, sender: Sender) -> None:
     async with Endpoint() as slow:
         slow.hangs = True
-        began = time.monotonic()
         for number in range(20):
             sender.tell(0, run(1, Outcome.FAILED), name=f"slow-{number}", rules=[{"webhook": {"url": slow.url}}])
         sender.tell(0, run(1, Outcome.FAILED), rules=[{"webhook": {"url": endpoint.url}}])
-        told_in = time.monotonic() - began
 
         await until(lambda: endpoint.asked)
 
         assert len(slow.asked) <= 4
         assert sender.courier.waiting >= 20
-        assert told_in < 0.4  # less than one request may take
         await sender.courier.close(0)
 
 
@@ -232,6 +239,8 @@ async def test_a_header_that_cannot_be_sent_is_not_shown(
     endpoint: Endpoint, bad: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    for name in ("httpx", "httpcore"):  # as `cluster.logs.set_up_logging` has it
+        caplog.set_level(logging.WARNING, name)
     sender = Sender({secret_variable("hooks", "url"): bad})
 
     header = {"name": "Authorization", "valueFrom": SECRET}
