@@ -129,6 +129,8 @@ class KnownRun:
     own: bool
     """Whether this daemon made it, or has taken it over."""
     finished_at: int
+    says_nothing: bool
+    """Whether it has no status at all."""
 
 
 class Known:
@@ -199,7 +201,7 @@ class Known:
         finished_at = _seconds(run.completion_time or run.created_at) or 0
         own = run.daemon == self.daemon
         self.runs[run.task_name][run.name] = KnownRun(
-            run.uid, version, _seconds(run.scheduled_at), run.outcome, manual, own, finished_at
+            run.uid, version, _seconds(run.scheduled_at), run.outcome, manual, own, finished_at, run.phase is None
         )
         if manual and run.idempotency_key is not None and run.outcome is not Outcome.SKIPPED:
             self.keys.setdefault((run.task_name, run.idempotency_key), run.name)

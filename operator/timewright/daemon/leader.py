@@ -17,7 +17,7 @@ from timewright.daemon.configuration import Configuration
 from timewright.daemon.jobs import Jobs, JobWork
 from timewright.daemon.known import Known, KnownTask, read_status
 from timewright.daemon.task import ClusterTask
-from timewright.daemon.writer import Writer
+from timewright.daemon.writer import Writer, to_the_end
 from timewright.daemon.writes import Allowance
 from timewright.decisions.task_state import OpenRun
 from timewright.desired.tick_job import tick_run_name
@@ -113,7 +113,7 @@ class Leader:
                 self.store.decided_until = lambda: until
                 self._known.on_task = lambda uid: None
                 self._known.on_run = lambda task, run: None
-                beside += [*self._returning.values(), *self._background]
+                beside += self._returning.values()
                 for each in beside:
                     each.cancel()
                 await asyncio.gather(*beside, return_exceptions=True)
@@ -221,6 +221,10 @@ class Leader:
         run = self._known.runs[task_name].get(name)
         if run is None:
             return
+        if run.says_nothing:  # its leader ended in the middle of writing it; counters and Lease tell of the run
+            with contextlib.suppress(ApiError, OSError):
+                await self._api.delete(TASK_RUNS, self._known.namespace, name, run.uid)
+            return
         record = RunRecord("", name, run.tick or 0, outcome=Outcome.LOST, reason=Reason.OWNER_GONE.value, message=_LOST)
         status = documents.run_status(record, None, int(time.time()))
         with contextlib.suppress(ApiError, OSError):
@@ -283,10 +287,10 @@ class Leader:
                 return
             await self._end_queued(uid)
             until = max(until, book.stored.state.watermark or 0) if uid in self._running else book.begins_at
-            is_told = await self._write_back(uid, until)
+            is_told = await to_the_end(self._write_back(uid, until))
             while not is_told:
                 await asyncio.sleep(1.0)
-                is_told = await self._write_back(uid, until)
+                is_told = await to_the_end(self._write_back(uid, until))
             self._let_go(uid, loop)
         finally:
             self._returning.pop(uid, None)

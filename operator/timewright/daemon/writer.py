@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 from timewright.cluster.api import JOBS, SCHEDULED_TASKS, TASK_RUNS, Api, ApiError, Manifest
 from timewright.cluster.patching import difference
@@ -23,6 +24,8 @@ from timewright.storage.kubernetes.book import Snapshot
 from timewright.storage.kubernetes.store import LeaseStore
 from timewright.storage.protocol import Retention
 from timewright.storage.records import RunRecord
+
+Answer = TypeVar("Answer")
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +66,7 @@ class Writer:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             try:
-                writes = await self.write(key)
+                writes = await to_the_end(self.write(key))
             except (ApiError, OSError) as error:
                 writes = 1
                 self.report(key, error)
@@ -217,6 +220,19 @@ class Writer:
         if isinstance(error, ApiError) and (error.conflict or error.namespace_ends):
             return
         logger.warning("%s: cannot write: %s; trying again", task.name if task else key, error or type(error).__name__)
+
+
+async def to_the_end(write: Coroutine[Any, Any, Answer]) -> Answer:
+    """Await a write, and finish it even if this is cancelled meanwhile.
+
+    Half of one would leave a TaskRun that says nothing, or a status that is ahead of what the Lease tells.
+    """
+    writing = asyncio.ensure_future(write)
+    try:
+        return await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.gather(writing, return_exceptions=True)
+        raise
 
 
 def _thinned(records: Sequence[RunRecord], task: KnownTask) -> list[RunRecord]:

@@ -1,0 +1,61 @@
+"""Records of which only a part was written when the leader ended, as asked or not."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tests.unit.daemon.harness import LiveApi, LiveCluster, Replica, until
+from timewright.cluster.api import TASK_RUNS, Resource
+
+Manifest = dict[str, Any]
+
+
+class SlowApi(LiveApi):
+    """Takes its time to write how a run ended, and says when it has begun to."""
+
+    def __init__(self, cluster: LiveCluster) -> None:
+        super().__init__(cluster)
+        self.begun = asyncio.Event()
+        self.seconds = 0.5
+
+    async def merge_patch(
+        self, resource: Resource, namespace: str, name: str, body: Manifest, subresource: str = ""
+    ) -> Manifest:
+        if resource is TASK_RUNS and subresource == "status":
+            self.begun.set()
+            await asyncio.sleep(self.seconds)
+        return await super().merge_patch(resource, namespace, name, body, subresource)
+
+
+def slow(cluster: LiveCluster) -> tuple[Replica, SlowApi]:
+    cluster.daemon_task(command=None, python={"call": "tests.unit.daemon.tasks:note"})
+    replica = Replica(cluster)
+    replica.api = api = SlowApi(cluster)
+    return replica, api
+
+
+async def test_a_write_that_was_begun_is_finished_before_the_lease_is_given_up() -> None:
+    cluster = LiveCluster()
+    replica, api = slow(cluster)
+    async with replica:
+        await api.begun.wait()
+    assert {run["status"]["outcome"] for run in cluster.runs().values()} == {"Succeeded"}
+    assert cluster.status()["counters"]["succeeded"] >= 1
+
+
+async def test_a_record_that_says_nothing_is_removed_by_the_next_leader() -> None:
+    cluster = LiveCluster()
+    replica, api = slow(cluster)
+    api.seconds = 60
+    async with replica:
+        await api.begun.wait()
+        (name,) = cluster.runs()
+        await replica.kill()
+    async with Replica(cluster, "pod-1") as second:
+        await until(lambda: second.leads)
+        await until(lambda: cluster.runs().get(name, {"status": "gone"}).get("status"))
+        await until(lambda: cluster.status().get("counters"))
+        record = cluster.runs().get(name)
+        told = "nothing" if record is None else record["status"]["outcome"]
+        assert (told, cluster.status()["counters"]["lost"]) in (("nothing", 0), ("Lost", 1))
