@@ -16,10 +16,10 @@ from timewright import current_run
 
 VARIABLE = "AUDIT_TRACE"
 COMMAND = (
-    'trace() { echo "$1 $TIMEWRIGHT_TASK $TIMEWRIGHT_SCHEDULED_AT $TIMEWRIGHT_RUN_ID $TIMEWRIGHT_TRIGGER $$'
+    'trace() { echo "$1 $TIMEWRIGHT_TASK $TIMEWRIGHT_SCHEDULED_AT $TIMEWRIGHT_RUN_ID $TIMEWRIGHT_TRIGGER $$$$'
     ' $(date +%s.%N)" >> "$AUDIT_TRACE"; }; '
 )
-"""Begins a shell script that says `trace start` and `trace end`."""
+"""Begins a shell script that says `trace start` and `trace end`. In a task's command `$$$$` stands for `$$`."""
 
 _numbers = itertools.count()
 
