@@ -167,6 +167,8 @@ def _definition(
     if of_pods:
         fields = ", ".join(f"spec.{_OF_PODS[field]}" for field in of_pods)
         note(f"{place}: {fields}: passed over, since there is no Pod; it runs on this machine as it is")
+    if spec.notify:
+        note(f"{place}: spec.notify: passed over, since there is no daemon or operator to tell anybody")
     if spec.app is not None:
         spec = spec.model_copy(update={"command": spec.app.run, "app": None})
     return replace(definition_from_spec(name, namespace, spec), environment=_environment(place, spec))

@@ -105,6 +105,8 @@ def test_the_operator_is_told_what_it_needs(render: Render) -> None:
         "TIMEWRIGHT_DAEMON_IMAGE": f"timewright:{timewright.__version__}",
         "TIMEWRIGHT_DAEMON_IMAGE_PULL_POLICY": "IfNotPresent",
         "TIMEWRIGHT_WORKERS": "16",
+        "TIMEWRIGHT_NOTIFY_HOSTS": "",
+        "TIMEWRIGHT_TASK_METRICS_LIMIT": "10000",
         "TIMEWRIGHT_LOG_LEVEL": "info",
         "TIMEWRIGHT_LOG_FORMAT": "json",
     }
