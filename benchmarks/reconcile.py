@@ -143,7 +143,7 @@ async def requests(plural: str) -> float:
 
 def leads() -> bool:
     try:
-        return scrape().get("timewright_leader") == 1.0
+        return scrape().get('timewright_leader{lease="timewright-operator"}') == 1.0
     except OSError:
         return False
 

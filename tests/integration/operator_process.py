@@ -63,7 +63,7 @@ class OperatorProcess:
     def leads(self) -> bool:
         """Tell whether it holds the Lease."""
         assert self._process is None or self._process.poll() is None, self.log()
-        return self.metrics().get("timewright_leader") == 1.0
+        return self.metrics().get('timewright_leader{lease="timewright-operator"}') == 1.0
 
     def stop(self) -> None:
         """Ask it to end, as the kubelet does, and wait until it has."""
