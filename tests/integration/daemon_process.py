@@ -80,6 +80,12 @@ class DaemonProcess:
         except (urllib.error.HTTPError, OSError):
             return False
 
+    def metrics(self) -> str:
+        """Return what it tells Prometheus."""
+        url = f"http://127.0.0.1:{self.port + 1}/metrics"
+        with self._cluster.entered(), urllib.request.urlopen(url, timeout=5) as response:
+            return str(response.read().decode())
+
     def stop(self) -> None:
         """Ask it to end, as the kubelet does, and wait until it has."""
         self._end(signal.SIGTERM)

@@ -40,6 +40,10 @@ pytestmark = pytest.mark.cluster
         ({"comand": ["a"]}, "comand"),
         ({"timeoutSeconds": 0}, "spec.timeoutSeconds"),
         ({"parameters": [{"name": "a b"}]}, "spec.parameters[0].name"),
+        ({"notify": [{"slack": {}}]}, "set exactly one of url and urlFrom"),
+        ({"notify": [{"events": ["Failed"]}]}, "set exactly one of webhook, slack, ping"),
+        ({"notify": [{"ping": {"url": "http://x"}, "events": ["LongRunning"]}]}, "longRunningSeconds"),
+        ({"notify": [{"slack": {"url": "hooks.example.com"}}]}, "spec.notify[0].slack.url"),
     ],
 )
 def test_the_api_server_refuses_what_the_schema_excludes(namespace: Namespace, spec: dict[str, Any], told: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections import Counter
@@ -81,6 +82,32 @@ def test_tasks_run_by_the_second_and_follow_what_is_said_of_them(
     eventually(lambda: namespace.outcome("now") == "Succeeded")
     assert len(ticks(trace)) == before + 1
     eventually(lambda: "now" in namespace.get("scheduledtask", "every")["status"]["countedRuns"])
+
+
+def test_it_tells_how_it_does_beside_what_the_operator_tells(namespace: Namespace, daemon: Starting) -> None:
+    leader = daemon()
+    nowhere = [{"webhook": {"url": "http://127.0.0.1:9/"}, "minIntervalSeconds": 0}]
+    namespace.apply(task("bad", mode="Daemon", schedule="* * * * * *", command=["false"], notify=nowhere))
+    eventually(lambda: {"Ready", "Lagging"} <= {each["type"] for each in told(namespace).get("conditions", [])})
+    assert told(namespace)["leader"] == leader.identity
+    shown = namespace.kubectl("get", "taskdaemon", "default", "-o", "json", "--show-managed-fields").stdout
+    fields = [each for each in json.loads(shown)["metadata"]["managedFields"] if each.get("subresource") == "status"]
+    owners = {each["manager"]: each["operation"] for each in fields}
+    assert owners == {"timewright": "Apply", "timewright-daemon": "Apply"}
+    series = f'namespace="{namespace.name}",task="bad"'
+    eventually(lambda: 'timewright_notices_total{channel="webhook",result="retried"}' in leader.metrics())
+    text = leader.metrics()
+    assert 'timewright_leader{lease="timewright-daemon-default"} 1.0' in text
+    assert 'timewright_api_requests_total{method="PATCH",resource="taskdaemons"}' in text
+    assert f"timewright_task_failing_streak{{{series}}}" in text
+    assert f"timewright_task_next_success_deadline_timestamp_seconds{{{series}}}" in text
+    assert "timewright_lagging 0.0" in text
+
+
+def told(namespace: Namespace) -> dict[str, Any]:
+    """Return the status of the namespace's daemon."""
+    found: dict[str, Any] = namespace.get("taskdaemon", "default").get("status") or {}
+    return found
 
 
 def test_a_job_template_becomes_a_job_at_its_tick(namespace: Namespace, daemon: Starting) -> None:
