@@ -6,12 +6,11 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from timewright.daemon.known import Known
+from timewright.daemon.task import ClusterTask
 from timewright.decisions.notices import Facts, Notice
 from timewright.decisions.task_state import OpenPhase
 from timewright.engine.executor import Executor, Running
 from timewright.notices.telling import Subject, Telling
-from timewright.resources.notify import NotifyRule
 from timewright.resources.vocabulary import NoticeEvent
 
 SECONDS = 0.5
@@ -21,9 +20,9 @@ SECONDS = 0.5
 class LongRuns:
     """Watches the runs of tasks that ask for it; others cost a look at their task."""
 
-    def __init__(self, known: Known, telling: Telling) -> None:
-        """Tell of runs of tasks that are known."""
-        self._known, self._telling = known, telling
+    def __init__(self, namespace: str, telling: Telling) -> None:
+        """Tell of runs in a namespace."""
+        self._namespace, self._telling = namespace, telling
         self._seen: dict[tuple[str, str], tuple[float, set[int]]] = {}
         """By task and run: since when it was seen to run, by the clock, and the rules by which it was told of."""
 
@@ -32,21 +31,19 @@ class LongRuns:
         while True:
             await asyncio.sleep(SECONDS)
             executor = executor_now()
-            if executor is None:
-                continue
-            if self._seen or any(rule_is_about_running(each) for each in self._rules_of_all()):
+            if executor is not None and (executor.active or self._seen):
                 self.look(executor)
 
     def look(self, executor: Executor) -> None:
         """Look at the runs that are active now."""
         seen: dict[tuple[str, str], tuple[float, set[int]]] = {}
         for at, running in list(executor.active.items()):
-            task = self._known.tasks.get(at[0])
-            rules = task.read.spec.notify if task is not None else ()
-            if task is None or not rules or running.waits or running.run.phase is not OpenPhase.RUNNING:
+            task = running.task
+            rules = task.notify if isinstance(task, ClusterTask) else ()
+            if not rules or running.waits or running.run.phase is not OpenPhase.RUNNING:
                 continue
             since, told = seen[at] = self._seen.get(at) or (time.time(), set())
-            subject = Subject(at[0], self._known.namespace, task.name, rules)
+            subject = Subject(at[0], self._namespace, task.name, rules)
             if at not in self._seen:
                 self._telling.tell(subject, [Notice(NoticeEvent.STARTED, _facts(running, since))])
             for index, rule in enumerate(rules):
@@ -55,14 +52,6 @@ class LongRuns:
                     told.add(index)
                     self._telling.tell_by(subject, index, Notice(NoticeEvent.LONG_RUNNING, _facts(running, since)))
         self._seen = seen
-
-    def _rules_of_all(self) -> list[NotifyRule]:
-        return [rule for task in self._known.tasks.values() for rule in task.read.spec.notify]
-
-
-def rule_is_about_running(rule: NotifyRule) -> bool:
-    """Tell whether a rule wants to be told of runs that go on."""
-    return rule.long_running_seconds is not None or NoticeEvent.STARTED in rule.wanted
 
 
 def _facts(running: Running, since: float) -> Facts:

@@ -129,7 +129,7 @@ class Process:
     async def _lead(self, api: Api, jobs: Jobs, lease: Lease) -> bool:
         logger.info("leading TaskDaemon %s: %d tasks known", self.configuration.daemon, len(self.known.tasks))
         self.leader = leader = Leader(Parts(api, self.configuration, self.known, jobs), lease)
-        outcomes, long_runs = Outcomes(self.known, self.telling), LongRuns(self.known, self.telling)
+        outcomes, long_runs = Outcomes(self.known, self.telling), LongRuns(self.configuration.namespace, self.telling)
         leader.on_outcomes, leader.store.on_unlisted = outcomes.note, outcomes.note_unlisted
         figures, is_leader = self.figures, metrics.leader.labels(self.configuration.lease_name)
         figures.leader, figures.outcomes, figures.lease = leader, outcomes, lease
