@@ -48,8 +48,10 @@ class Moved:
             if following is None:
                 # Whatever comes last may still have been moved forward.
                 following = self._source.last_until(instant)
-            target = None if following is None else self._target(self._day_of(following))
-            day = day + 1 if target is None else max(day + 1, target)
+            # The ticks of a closed day itself come where it was moved to, be that before what follows it.
+            targets = [self._target(day)] if self._direction > 0 and self._closed(day) else []
+            targets += [] if following is None else [self._target(self._day_of(following))]
+            day = max(day + 1, min((target for target in targets if target is not None), default=day + 1))
         return None
 
     def last_until(self, instant: int) -> int | None:
@@ -60,8 +62,9 @@ class Moved:
             if last is not None:
                 return last
             earlier = self._source.last_until(self._bounds(day)[0] - 1)
-            target = None if earlier is None else self._target(self._day_of(earlier))
-            day = day - 1 if target is None else min(day - 1, target)
+            targets = [self._target(day)] if self._direction < 0 and self._closed(day) else []
+            targets += [] if earlier is None else [self._target(self._day_of(earlier))]
+            day = min(day - 1, max((target for target in targets if target is not None), default=day - 1))
         return None
 
     def count(self, start: int, end: int) -> int:

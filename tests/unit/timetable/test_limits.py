@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -176,3 +176,19 @@ def test_moved_ticks_have_to_fit_the_windows() -> None:
     )
     assert first_ticks(schedule, "2026-03-01T00:00:00", 1) == ["2026-03-13T09:00:00Z"]
     assert schedule.includes(utc("2026-03-13T09:00:00"))
+
+
+@pytest.mark.parametrize("excluded", [Excluded.NEXT_DAY, Excluded.PREVIOUS_DAY])
+@pytest.mark.parametrize("closed", [["2026-03-06"], ["2026-03-06", "2026-03-07"], ["2026-03-05", "2026-03-08"]])
+@pytest.mark.parametrize("expression", ["0 * * * 5,0", "0 */6 * * *", "0 12 6,7,9 * *"])
+def test_moved_ticks_are_found_from_wherever_one_asks(excluded: Excluded, closed: list[str], expression: str) -> None:
+    schedule = parse(expression, calendars=[Dates(closed)], excluded=excluded)
+    hours = [datetime(2026, 3, 1, tzinfo=UTC) + timedelta(hours=number) for number in range(14 * 24)]
+    ticks = [hour for hour in hours if schedule.includes(hour)]
+    assert ticks
+    for hour in hours:
+        later, earlier = [tick for tick in ticks if tick > hour], [tick for tick in ticks if tick < hour]
+        if later:
+            assert schedule.next_after(hour) == later[0]
+        if earlier:
+            assert schedule.previous_before(hour) == earlier[-1]
