@@ -404,15 +404,16 @@ class Leader:
         """Give the Lease up at once, then wait for what is active and tell of its end."""
         self._jobs.may_create = lambda: False
         executor.detach()
+        # From here on: what ends while the Lease is written may not be in what is written.
+        executor.on_outcomes = self._outcomes_after_leaving
         seconds = self._parts.configuration.drain_seconds
         if not self.is_lost:
             await ledger.record_finished()
             try:
-                await self.store.hand_over(int(time.time() + seconds + 5.0) if executor.active else 0)
+                await self.store.hand_over(int(time.time() + seconds + 5.0))
                 logger.info("gave the Lease up; %d runs go on to their end", len(executor.active))
             except StoreError as error:
                 logger.warning("the Lease cannot be given up: %s", error)
-        executor.on_outcomes = self._outcomes_after_leaving
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(executor.drain(), seconds)
         executor.stop_all("the daemon was asked to end, and its time to wait for runs is over")

@@ -33,3 +33,9 @@ async def endless(**_: object) -> None:
     """Say so, and never end."""
     await note()
     await asyncio.sleep(3600)
+
+
+async def take_a_moment() -> None:
+    """Write down, and end a moment later."""
+    await note()
+    await asyncio.sleep(0.4)

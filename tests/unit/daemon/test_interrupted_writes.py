@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
+from tests.unit.daemon import tasks
 from tests.unit.daemon.harness import LiveApi, LiveCluster, Replica, until
-from timewright.cluster.api import TASK_RUNS, Resource
+from timewright.cluster.api import LEASES, TASK_RUNS, Resource
 
 Manifest = dict[str, Any]
 
@@ -59,3 +64,33 @@ async def test_a_record_that_says_nothing_is_removed_by_the_next_leader() -> Non
         record = cluster.runs().get(name)
         told = "nothing" if record is None else record["status"]["outcome"]
         assert (told, cluster.status()["counters"]["lost"]) in (("nothing", 0), ("Lost", 1))
+
+
+class SlowLease(LiveApi):
+    """Takes its time to give the Lease up."""
+
+    async def replace(self, resource: Resource, body: Manifest) -> Manifest:
+        if resource is LEASES and body["spec"]["holderIdentity"] is None:
+            await asyncio.sleep(0.6)
+        return await super().replace(resource, body)
+
+
+@pytest.fixture
+def started() -> Iterator[list[tuple[str, int]]]:
+    tasks.started.clear()
+    yield tasks.started
+    tasks.started.clear()
+
+
+async def test_what_ends_while_the_lease_is_given_up_is_not_lost(started: list[tuple[str, int]]) -> None:
+    cluster = LiveCluster()
+    cluster.daemon_task(command=None, python={"call": "tests.unit.daemon.tasks:take_a_moment"})
+    first = Replica(cluster, "pod-1")
+    first.api = SlowLease(cluster)
+    async with first:
+        await until(lambda: started)
+        await asyncio.sleep(0.05)
+    # The Lease, as it was written, tells that the last run goes on; so its TaskRun has to tell how it ended.
+    told = {run["spec"]["scheduledAt"]: run["status"]["outcome"] for run in cluster.runs().values()}
+    last = datetime.fromtimestamp(started[-1][1], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert told.get(last) == "Succeeded"
