@@ -46,6 +46,8 @@ class Task:
     watermark: int | None
     """Up to where the daemon says it has decided; None if no daemon decides it."""
     counters: Mapping[str, int]
+    waiting: frozenset[int]
+    """Ticks that wait for room, as the daemon says."""
     may_rerun: bool
     """Whether the task asks for a run that was cut off to be started again."""
     starts: dict[int, list[Start]] = field(default_factory=lambda: defaultdict(list))
@@ -98,6 +100,7 @@ def _task(body: Manifest) -> Task:
         created=seconds(body["metadata"]["creationTimestamp"]),
         watermark=None if watermark is None else seconds(watermark),
         counters={name: count for name, count in (status.get("counters") or {}).items() if count},
+        waiting=frozenset((status.get("decided") or {}).get("queued") or ()),
         may_rerun=spec.get("onLost") == "Rerun",
     )
 

@@ -27,6 +27,8 @@ class Verdict:
     """Ticks that nothing ran for, by the outcome and reason in their records."""
     counted: int = 0
     """Ticks that nothing ran for and that are told by counters alone, as too many to be listed."""
+    waiting: int = 0
+    """Ticks that wait for room, as their task is suspended."""
     cut_off: int = 0
     """Runs that began and did not end."""
     violations: list[str] = field(default_factory=list)
@@ -43,6 +45,7 @@ class Verdict:
         self.reruns += other.reruns
         self.recorded += other.recorded
         self.counted += other.counted
+        self.waiting += other.waiting
         self.cut_off += other.cut_off
         self.violations += other.violations
 
@@ -51,8 +54,8 @@ class Verdict:
         recorded = ", ".join(f"{count} {name}" for name, count in sorted(self.recorded.items())) or "none"
         return (
             f"{self.ticks} ticks, {self.started} started, {self.reruns} reruns, {self.cut_off} cut off; without a "
-            f"start: {recorded}, {self.counted} by counters alone; duplicates {self.duplicates}, "
-            f"violations {len(self.violations)}"
+            f"start: {recorded}, {self.counted} by counters alone, {self.waiting} still waiting; "
+            f"duplicates {self.duplicates}, violations {len(self.violations)}"
         )
 
 
@@ -66,11 +69,16 @@ def judge(tasks: Mapping[str, Task], until: int, oracle: Robfig) -> Verdict:
 
 def _judge(task: Task, until: int, oracle: Robfig) -> Verdict:
     verdict = Verdict()
-    if task.watermark is not None and task.watermark < until:
-        verdict.violations.append(f"{task.name}: decided until {task.watermark} only, not until {until}")
-    end = until if task.watermark is None else task.watermark
+    end = until if task.watermark is None else max(until, task.watermark)
     ticks = _ticks(task, end, oracle)
+    decided = end if task.watermark is None else task.watermark
+    undecided = [tick for tick in ticks if decided < tick <= until]
+    if undecided:
+        text = f"decided until {decided} only, though {undecided[0]} is a tick"
+        verdict.violations.append(f"{task.name}: {text}")
+    ticks = [tick for tick in ticks if tick not in task.waiting]
     verdict.ticks = len(ticks)
+    verdict.waiting = len(task.waiting)
     silent: list[int] = []
     started_otherwise: Counter[str] = Counter()
     for tick in ticks:
@@ -97,8 +105,11 @@ def _judge(task: Task, until: int, oracle: Robfig) -> Verdict:
             verdict.recorded[f"{record.outcome}/{record.reason}"] += 1
         else:
             verdict.violations.append(f"{name}: recorded as {record.outcome}, but nothing ever ran for it")
+    begun = [tick for tick in task.waiting if task.starts.get(tick)]
+    verdict.violations += [f"{task.name}@{tick}: started, though it is said to wait" for tick in begun]
     _judge_counters(task, verdict, silent, started_otherwise)
-    unscheduled = [tick for tick in task.starts if task.created < tick <= end and tick not in set(ticks)]
+    regular = {*ticks, *task.waiting}
+    unscheduled = [tick for tick in task.starts if task.created < tick <= end and tick not in regular]
     verdict.violations += [f"{task.name}@{tick}: started, though it is no tick" for tick in unscheduled]
     return verdict
 

@@ -160,6 +160,4 @@ def _rests(task: dict[str, Any]) -> bool:
     decided = status.get("decided") or {}
     if status.get("scheduledBy") != "Daemon":
         return True
-    return bool(decided.get("suspended")) and not (
-        decided.get("claimed") or decided.get("queued") or status["activeCount"]
-    )
+    return bool(decided.get("suspended")) and not (decided.get("claimed") or status["activeCount"])
