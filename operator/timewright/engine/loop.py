@@ -173,11 +173,17 @@ class Loop:
 
     async def decide(self, keys: Iterable[str]) -> None:
         """Decide on tasks as of now and as they are recorded now, whatever was known of them."""
+        if not self._executor.stopping:
+            await self._decide(keys)
+
+    async def _decide(self, keys: Iterable[str]) -> None:
         undecided = [key for key in keys if key in self._entries]
-        while undecided and not self._executor.stopping:
+        while undecided:
             if not await self._reload(undecided):
                 return
             undecided = await self._carry_out(self._plans(undecided), gate=None)
+            if self._executor.stopping:
+                return  # what is refused now may be refused for good
 
     async def _turn(self, second: int) -> None:
         """Claim the ticks of a second before it comes, start them in it, and decide there what could not be before."""
@@ -197,7 +203,8 @@ class Loop:
             self._executor.abandon(gate)
         if uncertain:
             await asyncio.sleep(0)  # what is claimed starts first
-            await self.decide(uncertain)
+            # Even if all is to end by now: a claim for some ticks of a second speaks for all of them.
+            await self._decide(uncertain)
 
     async def _claim(self, second: int, gate: asyncio.Event) -> list[str]:
         """Claim the ticks of a second, and have their runs wait behind a gate; return what is to be decided later."""
