@@ -118,6 +118,7 @@ class WorkQueue(Generic[Key]):
             delay = self._alarms[0][0] - loop.time() if self._alarms else None
             self._alarms_changed.clear()
             try:
-                await asyncio.wait_for(self._alarms_changed.wait(), delay)
+                async with asyncio.timeout(delay):
+                    await self._alarms_changed.wait()
             except TimeoutError:
                 continue

@@ -77,7 +77,8 @@ class Jobs:
         event = self._ended.setdefault(name, asyncio.Event())
         try:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(event.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await event.wait()
         finally:
             event.clear()
 

@@ -415,7 +415,8 @@ class Leader:
             except StoreError as error:
                 logger.warning("the Lease cannot be given up: %s", error)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(executor.drain(), seconds)
+            async with asyncio.timeout(seconds):
+                await executor.drain()
         executor.stop_all("the daemon was asked to end, and its time to wait for runs is over")
         await executor.drain()
         await asyncio.gather(*self._background, return_exceptions=True)

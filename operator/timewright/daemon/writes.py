@@ -82,7 +82,8 @@ class Waiting:
                 return key
             self._news.clear()
             try:
-                await asyncio.wait_for(self._news.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._news.wait()
             except TimeoutError:
                 continue
 

@@ -227,7 +227,8 @@ class Executor:
     async def wait(self, seconds: float | None = None) -> None:
         """Wait until a run has ended since the last call or all is to end, but no longer than that."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
         self._ended.clear()
 
     async def drain(self) -> None:

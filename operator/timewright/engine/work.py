@@ -70,7 +70,8 @@ async def work(
                 each.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(session.executor.drain(), drain_seconds)
+            async with asyncio.timeout(drain_seconds):
+                await session.executor.drain()
         session.executor.stop_all("schedule:work was asked to end, and its time to wait for runs is over")
 
 

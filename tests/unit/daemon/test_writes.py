@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from timewright.daemon.writes import Allowance, Waiting
 
 
@@ -50,3 +52,18 @@ async def test_news_wake_whoever_waits() -> None:
     await asyncio.sleep(0)
     waiting.add("a", urgent=True)
     assert await asyncio.wait_for(asking, 5) == "a"
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_who_waits_can_be_cancelled_while_there_is_news(turns: int) -> None:
+    waiting = Waiting()
+    waiting.add("b", urgent=False)
+    task = asyncio.ensure_future(waiting.next())
+    await asyncio.sleep(0.01)
+    waiting.add("a", urgent=True)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=5)
+    assert done
+    assert task.cancelled()
