@@ -416,10 +416,18 @@ class Leader:
                 logger.warning("the Lease cannot be given up: %s", error)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
+                await self._tell_unwritten()
                 await executor.drain()
         executor.stop_all("the daemon was asked to end, and its time to wait for runs is over")
         await executor.drain()
         await asyncio.gather(*self._background, return_exceptions=True)
+
+    async def _tell_unwritten(self) -> None:
+        """Write why runs did not succeed where nobody has read it yet. The Lease tells no more than their number."""
+        books = self.store.books.values()
+        for run in sorted((run for book in books for run in book.others), key=lambda run: run.scheduled_at):
+            await self._tell_end([run])
+            await asyncio.sleep(self.allowance.take(2))
 
     async def _tell_end(self, runs: Sequence[RunRecord]) -> None:
         """Write how runs ended that went on after the Lease was given up: the next leader waits for that."""

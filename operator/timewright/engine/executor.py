@@ -69,6 +69,8 @@ class Running:
     """What brings it to its outcome."""
     revoked: str | None = None
     """Why it is not to start after all, in words."""
+    is_carried: bool = False
+    """Whether the carrier has begun: before that, to cancel it would end it without a word."""
 
     @property
     def waits(self) -> bool:
@@ -209,7 +211,7 @@ class Executor:
 
     def _revoke(self, running: Running, message: str) -> None:
         running.revoked = message
-        if running.carrier is not None:
+        if running.carrier is not None and running.is_carried:
             running.carrier.cancel()
 
     def begin_to_stop(self) -> None:
@@ -245,6 +247,7 @@ class Executor:
     async def _run(self, running: Running) -> None:
         """Bring a run to its outcome, and tell it."""
         run = running.run
+        running.is_carried = True
         try:
             await self._carry_out(running)
         except asyncio.CancelledError:
@@ -266,6 +269,8 @@ class Executor:
 
     async def _carry_out(self, running: Running) -> None:
         task, run, gate = running.task, running.run, running.gate
+        if running.revoked is not None:
+            return _end(run, Outcome.CANCELLED, Reason.SCHEDULE_CHANGED, running.revoked)
         unprotected = self._unprotected(running)
         if unprotected is not None:
             return _end(run, Outcome.SKIPPED, Reason.UNPROTECTED, unprotected)

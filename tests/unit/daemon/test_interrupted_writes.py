@@ -94,3 +94,14 @@ async def test_what_ends_while_the_lease_is_given_up_is_not_lost(started: list[t
     told = {run["spec"]["scheduledAt"]: run["status"]["outcome"] for run in cluster.runs().values()}
     last = datetime.fromtimestamp(started[-1][1], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     assert told.get(last) == "Succeeded"
+
+
+async def test_why_a_run_failed_is_told_although_its_leader_ends_before_writing_it(
+    started: list[tuple[str, int]],
+) -> None:
+    cluster = LiveCluster()
+    cluster.daemon_task(command=None, schedule="*/2 * * * * *", python={"call": "tests.unit.daemon.tasks:fail"})
+    async with Replica(cluster):
+        await until(lambda: started)
+    last = datetime.fromtimestamp(started[-1][1], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert last in {run["spec"]["scheduledAt"] for run in cluster.runs().values()}
