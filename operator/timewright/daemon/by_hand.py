@@ -172,7 +172,7 @@ def _change(record: RunRecord, run: ObservedRun, running: ClusterTask, stored: S
             open_run = next(each for each in state.open_runs if each.run_id == run_id)
             dropped = RunRecord(running.key, run_id, open_run.scheduled_at, open_run.trigger)
             _end(dropped, outcome, reason, message)
-            change.runs.append(dropped)
+            change.runs = [*change.runs, dropped]
     return change
 
 

@@ -69,7 +69,7 @@ class Figures(Collector):
         for uid in list(leader.tasks):
             book, task = leader.store.book(uid), self._known.tasks.get(uid)
             if book is not None and task is not None:
-                success = book.stored.last_success_at
+                success = book.last_success_at
                 deadline = self._deadline(uid, success or 0)
                 yield TaskFigures(self._known.namespace, task.name, success, deadline, outcomes.streak(uid))
 
@@ -78,7 +78,7 @@ class Figures(Collector):
         leader, load = self.leader, self.load()
         active = list(leader.executor.active.values()) if leader is not None and leader.executor is not None else []
         books = list(leader.store.books.values()) if leader is not None else []
-        queued = sum(run.phase is OpenPhase.QUEUED for book in books for run in book.stored.state.open_runs)
+        queued = sum(run.phase is OpenPhase.QUEUED for book in books for run in book.state.open_runs)
         figures: dict[str, tuple[str, float]] = {
             "lease_renewal_age_seconds": (
                 "Seconds since the Lease was renewed.",

@@ -172,9 +172,9 @@ class Leader:
         for run in [run for name, run in self._known.open_by_hand.items() if run.task_name == task.name]:
             if run.phase is Phase.RUNNING and run.daemon == self._known.daemon:
                 record = manual_record(task.uid, run)
-                state = book.stored.state
+                state = book.state
                 open_run = OpenRun(run.name, record.scheduled_at, Trigger.MANUAL, proven=False)
-                book.stored = replace(book.stored, state=replace(state, open_runs=(*state.open_runs, open_run)))
+                book.state = state._replace(open_runs=(*state.open_runs, open_run))
                 book.open[run.name] = record
         if task.template is not None:
             self.store.keep_proven(task.uid)
@@ -202,7 +202,7 @@ class Leader:
             book = self.store.book(uid)
             if book is None or not isinstance(task.definition.work, JobWork):
                 continue
-            for run in book.stored.state.open_runs:
+            for run in book.state.open_runs:
                 record = book.open.get(run.run_id)
                 if record is not None and run.phase.value != "Queued" and (uid, run.run_id) not in executor.active:
                     executor.start(task, record, resumed=True)
@@ -286,7 +286,7 @@ class Leader:
             if book is None or task is None:
                 return
             await self._end_queued(uid)
-            until = max(until, book.stored.state.watermark or 0) if uid in self._running else book.begins_at
+            until = max(until, book.state.watermark or 0) if uid in self._running else book.begins_at
             is_told = await to_the_end(self._write_back(uid, until))
             while not is_told:
                 await asyncio.sleep(1.0)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakValueDictionary
 
 from timewright.decisions.acceptance import Refused, accept
 from timewright.decisions.place import Place, place_of
@@ -26,6 +27,7 @@ from timewright.runner.definition import Definition
 from timewright.runner.manifest import definition_from_spec
 from timewright.storage.kubernetes.takeover import Timing
 from timewright.storage.protocol import Retention
+from timewright.timetable.schedule import Schedule
 from timewright.timetable.spread import seed_of_task
 
 LONGEST_TIMING = 4_000
@@ -96,7 +98,7 @@ def read_task(
     task = ClusterTask(
         definition=definition,
         key=uid,
-        timetable=verdict.schedule,
+        timetable=_shared(verdict.schedule, timing, seed),
         schedule_id=schedule_id_of(spec, seed=seed),
         policies=policies_of(spec),
         suspended=spec.suspend,
@@ -113,6 +115,15 @@ def read_task(
         time_to_live=time_to_live(spec),
     )
     return Read(spec, task, None, template)
+
+
+_schedules: WeakValueDictionary[tuple[str, str | None], Schedule] = WeakValueDictionary()
+
+
+def _shared(schedule: Schedule, timing: str, seed: str) -> Schedule:
+    """Return one schedule for all tasks that say the same of when: thousands of them often say `*/5 * * * *`."""
+    is_spread = any("H" in expression for expression in schedule.expressions)
+    return _schedules.setdefault((timing, seed if is_spread else None), schedule)
 
 
 def timing_told(namespace: str, name: str, schedule_id: str, timing: str | None) -> Timing | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from timewright.decisions.decision import Decision
 from timewright.decisions.task_state import OpenPhase, OpenRun, TaskState
@@ -14,10 +13,13 @@ def apply(state: TaskState, decision: Decision, run_id_of: Callable[[int], str])
 
     What was started is claimed by whoever records the decision; what was cancelled is active until it has ended.
     """
+    if not state.open_runs and not decision.enqueue:
+        opened = tuple([OpenRun(run_id_of(at), at, trigger, OpenPhase.CLAIMED) for at, trigger in decision.start])
+        return TaskState(decision.watermark, decision.schedule_id, decision.suspended, opened)
     ended = {*decision.lost, *(run_id for run_id, *_ in decision.drop)}
     started = {*decision.dequeue, *decision.rerun}
     open_runs = [
-        replace(run, phase=OpenPhase.CLAIMED, proven=True) if run.run_id in started else run
+        run._replace(phase=OpenPhase.CLAIMED, proven=True) if run.run_id in started else run
         for run in state.open_runs
         if run.run_id not in ended
     ]

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from timewright.resources.vocabulary import Outcome, Reason, Trigger
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(NamedTuple):
     """Start the run of a tick."""
 
     scheduled_at: int
     trigger: Trigger = Trigger.SCHEDULE
 
 
-@dataclass(frozen=True, slots=True)
-class Enqueue:
+class Enqueue(NamedTuple):
     """Let the run of a tick wait until there is room."""
 
     scheduled_at: int
     trigger: Trigger = Trigger.SCHEDULE
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """Record one tick as ended without a run."""
 
     scheduled_at: int
@@ -44,8 +42,7 @@ class EndMany:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """Everything that is to happen now, to be recorded as one change together with the new state of the task.
 
     Each tick up to the watermark that was undecided is in exactly one of `start`, `enqueue`, `end` and `end_many`, each
@@ -74,3 +71,17 @@ class Decision:
 
     A run that ended, an edit, a pause or its end are something else: whoever learns of one asks at once.
     """
+
+    @property
+    def does_no_more_than_start(self) -> bool:
+        """Whether all that is to happen is that ticks start, if anything."""
+        return not (
+            self.enqueue
+            or self.end
+            or self.end_many
+            or self.cancel
+            or self.dequeue
+            or self.drop
+            or self.lost
+            or self.rerun
+        )

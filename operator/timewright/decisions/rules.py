@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from timewright.decisions.policies import Policies
 from timewright.timetable.ticks import Ticks
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(NamedTuple):
     """When a task ticks, and under which policies."""
 
     ticks: Ticks

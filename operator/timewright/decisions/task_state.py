@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from timewright.resources.vocabulary import Trigger
 
@@ -19,8 +19,7 @@ class OpenPhase(StrEnum):
     """It is known to have started."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenRun:
+class OpenRun(NamedTuple):
     """A run without an outcome."""
 
     run_id: str
@@ -31,8 +30,7 @@ class OpenRun:
     """False when whoever claimed it is gone, so that nobody will tell how it ended. A queued run is always proven."""
 
 
-@dataclass(frozen=True, slots=True)
-class TaskState:
+class TaskState(NamedTuple):
     """What a store keeps of a task. The state of a task never seen before has no watermark."""
 
     watermark: int | None = None

@@ -100,8 +100,7 @@ def _change(task: Task, request: Request, stored: StoredTask, run: RunRecord) ->
     elif isinstance(answer, Wait):
         run.phase = OpenPhase.QUEUED
         change.cancel = list(answer.cancel)
-        for run_id, outcome, reason, message in answer.drop:
-            change.runs.append(_dropped(task, stored, run_id, outcome, reason, message))
+        change.runs = [run, *(_dropped(task, stored, *each) for each in answer.drop)]
     return change
 
 

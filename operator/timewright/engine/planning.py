@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
-from timewright.decisions.task_state import OpenPhase, TaskState
+from timewright.decisions.task_state import OpenPhase, OpenRun, TaskState
 from timewright.decisions.ticks import Decision, Rules, apply, decide
 from timewright.engine.task import NEVER, Task
 from timewright.resources.vocabulary import Outcome, Reason
 from timewright.storage.records import Change, RunRecord, StoredTask
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What is to happen with one task now."""
 
     change: Change | None
@@ -39,6 +39,8 @@ def plan(task: Task, stored: StoredTask, now: int, host: str) -> Plan:
     decision = decide(rules_of(task, stored, now), stored.state, now)
     if is_idle(decision, stored.state):
         return Plan(None, (), (), stored, decision.ask_again_at)
+    if len(decision.start) == 1 and not stored.state.open_runs and decision.does_no_more_than_start:
+        return _planned_start(task, stored, decision, host)
     return _planned(task, stored, decision, host)
 
 
@@ -48,15 +50,30 @@ def plan_waiting(task: Task, stored: StoredTask, now: int, host: str) -> Plan:
     For whoever is not there for the ticks of now, such as an invocation that outlasts its minute.
     """
     state = stored.state
-    rules = replace(rules_of(task, stored, now), ticks=NEVER, schedule_id=state.schedule_id or task.schedule_id)
-    decision = replace(decide(rules, state, now), suspended=state.suspended)
+    rules = rules_of(task, stored, now)._replace(ticks=NEVER, schedule_id=state.schedule_id or task.schedule_id)
+    decision = decide(rules, state, now)._replace(suspended=state.suspended)
     if is_idle(decision, state):
         return Plan(None, (), (), stored, decision.ask_again_at)
     planned = _planned(task, stored, decision, host)
     if planned.change is not None:
         planned.change.watermark, planned.change.schedule_id = state.watermark, state.schedule_id
-    kept = replace(planned.after.state, watermark=state.watermark, schedule_id=state.schedule_id)
-    return replace(planned, after=replace(planned.after, state=kept))
+    kept = planned.after.state._replace(watermark=state.watermark, schedule_id=state.schedule_id)
+    return planned._replace(after=planned.after._replace(state=kept))
+
+
+def _planned_start(task: Task, stored: StoredTask, decision: Decision, host: str) -> Plan:
+    """Return what `_planned` would where one run starts and nothing else happens, which is nearly always."""
+    ((tick, trigger),) = decision.start
+    run = RunRecord(task.key, task.run_id(tick), tick, trigger, OpenPhase.CLAIMED, host=host)
+    watermark, schedule_id, suspended = decision.watermark, decision.schedule_id, decision.suspended
+    opened = OpenRun(run.run_id, tick, trigger, OpenPhase.CLAIMED)
+    return Plan(
+        Change(task.key, stored.version, watermark, schedule_id, suspended, (run,)),
+        (run,),
+        (),
+        _followed(stored, TaskState(watermark, schedule_id, suspended, (opened,))),
+        decision.ask_again_at,
+    )
 
 
 def _planned(task: Task, stored: StoredTask, decision: Decision, host: str) -> Plan:
@@ -109,8 +126,8 @@ def is_idle(decision: Decision, state: TaskState) -> bool:
     A watermark that passes over no tick is none: whoever decides later comes to the same result from the older one.
     """
     return (
-        not (decision.start or decision.enqueue or decision.end or decision.end_many or decision.cancel)
-        and not (decision.dequeue or decision.drop or decision.lost or decision.rerun)
+        not decision.start
+        and decision.does_no_more_than_start
         and state.watermark is not None
         and decision.schedule_id == state.schedule_id
         and decision.suspended == state.suspended

@@ -119,7 +119,7 @@ def run_of(task: str, values: Sequence[Any]) -> RunRecord:
         finished_at=finished_at,
         exit_code=exit_code,
         output=output,
-        attempts=json.loads(attempts) if attempts else [],
+        attempts=json.loads(attempts) if attempts else (),
         peak_memory_bytes=peak_memory_bytes,
         parameters=json.loads(parameters) if parameters else {},
         idempotency_key=idempotency_key,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from timewright.decisions.task_state import OpenPhase, TaskState
 from timewright.resources.vocabulary import Outcome, Trigger
+
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -31,10 +34,10 @@ class RunRecord:
     finished_at: float | None = None
     exit_code: int | None = None
     output: str = ""
-    attempts: list[dict[str, Any]] = field(default_factory=list)
+    attempts: Sequence[dict[str, Any]] = ()
     """The attempts that failed before the last one, as `resources.task_run.Attempt` manifests."""
     peak_memory_bytes: int | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     idempotency_key: str | None = None
     host: str = ""
     """Name of the machine that claimed it."""
@@ -42,16 +45,14 @@ class RunRecord:
     """Somebody asked for its end (`schedule:interrupt`, or a newer run that replaces it)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(NamedTuple):
     """A person's request that a task rests. `until` is an instant; without it somebody has to resume the task."""
 
     reason: str = ""
     until: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredTask:
+class StoredTask(NamedTuple):
     """What a store knows of a task. A task never seen has version 0."""
 
     key: str
@@ -59,7 +60,7 @@ class StoredTask:
     """Grows with each change; a change names the version that it was decided on."""
     state: TaskState = TaskState()
     pause: Pause | None = None
-    counters: Mapping[Outcome, int] = field(default_factory=dict)
+    counters: Mapping[Outcome, int] = _NOTHING
     """How many ticks and runs ended in each way, exact whatever was removed from the history."""
     last_success_at: int | None = None
     last_outcome: Outcome | None = None
@@ -77,10 +78,10 @@ class Change:
     watermark: int | None
     schedule_id: str | None
     suspended: bool = False
-    runs: list[RunRecord] = field(default_factory=list)
+    runs: Sequence[RunRecord] = ()
     """Runs to add. Of one that exists the phase, outcome, reason, message and host change, the rest stays as it is; one
     that has an outcome stays as it is altogether. Claimed ones become the owner's, queued ones nobody's."""
-    cancel: list[str] = field(default_factory=list)
+    cancel: Sequence[str] = ()
     """Ids of open runs, whoever runs them, that are to end."""
-    ended: Mapping[Outcome, int] = field(default_factory=dict)
+    ended: Mapping[Outcome, int] = field(default_factory=lambda: _NOTHING)
     """Ticks to count that ended without a record of their own, since there were too many to list."""

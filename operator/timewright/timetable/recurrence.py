@@ -32,16 +32,26 @@ class _Passes(NamedTuple):
 class Recurrence:
     """The ticks of a set of wall-clock times in one zone under one policy."""
 
-    __slots__ = ("_passes", "policy", "wallclock", "zone")
+    __slots__ = ("_asked", "_passes", "_tick", "policy", "wallclock", "zone")
 
     def __init__(self, wallclock: WallClock, zone: Zone, policy: DaylightSaving | None = None) -> None:
         self.wallclock = wallclock
         self.zone = zone
         self.policy = policy or DaylightSaving()
         self._passes: _Passes | None = None
+        self._asked, self._tick = 1, 0
+        # The last question and its answer: whoever decides asks for the tick after this one, and comes back with it.
 
     def first_from(self, instant: int) -> int | None:
         """Return the first tick at or after an instant, or ``None`` when there is none up to the year 9999."""
+        if self._asked <= instant <= self._tick:
+            return self._tick
+        tick = self._first_from(instant)
+        if tick is not None:
+            self._asked, self._tick = instant, tick
+        return tick
+
+    def _first_from(self, instant: int) -> int | None:
         while EARLIEST <= instant < LATEST:
             spans, opens, closes = self._covering(instant)
             index = bisect_right(spans.starts, instant) - 1

@@ -25,7 +25,7 @@ class Schedule:
     Instants given may be in any time zone but must be aware; instants returned are in UTC and on whole seconds.
     """
 
-    __slots__ = ("limits", "sources", "ticks", "zone")
+    __slots__ = ("__weakref__", "limits", "sources", "ticks", "zone")
 
     def __init__(self, sources: tuple[Source, ...], zone: Zone, ticks: Ticks, limits: Limits | None = None) -> None:
         self.sources = sources

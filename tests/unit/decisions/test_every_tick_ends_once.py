@@ -7,7 +7,7 @@ promises, not how they are kept.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -152,9 +152,8 @@ class Machine(RuleBasedStateMachine):
     def a_process_dies(self, process: str) -> None:
         self.processes[process].running.clear()
         mine = {run_id for run_id, owner in self.owners.items() if owner == process}
-        self.state = replace(
-            self.state,
-            open_runs=tuple(replace(run, proven=run.proven and run.run_id not in mine) for run in self.state.open_runs),
+        self.state = self.state._replace(
+            open_runs=tuple(run._replace(proven=run.proven and run.run_id not in mine) for run in self.state.open_runs),
         )
 
     @precondition(lambda self: self.proven())
@@ -170,15 +169,15 @@ class Machine(RuleBasedStateMachine):
     @rule(ticks=sources())
     def the_schedule_is_changed(self, ticks: Ticks) -> None:
         self.edits += 1
-        self.task = replace(self.task, ticks=ticks, schedule_id=str(self.edits))
+        self.task = self.task._replace(ticks=ticks, schedule_id=str(self.edits))
 
     @rule(policies=policies)
     def policies_are_changed(self, policies: Policies) -> None:
-        self.task = replace(self.task, policies=policies)
+        self.task = self.task._replace(policies=policies)
 
     @rule()
     def the_task_is_suspended_or_resumed(self) -> None:
-        self.task = replace(self.task, suspended=not self.task.suspended)
+        self.task = self.task._replace(suspended=not self.task.suspended)
 
     @rule(process=st.sampled_from(PROCESSES), override=st.booleans())
     def a_run_is_asked_for(self, process: str, override: bool) -> None:
@@ -201,7 +200,7 @@ class Machine(RuleBasedStateMachine):
                     self.ends(dropped, outcome)
                     self.forgets(dropped)
         run = OpenRun(run_id, self.now, Trigger.MANUAL, phase)
-        self.state = replace(self.state, open_runs=(*self.state.open_runs, run))
+        self.state = self.state._replace(open_runs=(*self.state.open_runs, run))
         if phase is OpenPhase.CLAIMED:
             self.starts_in(process, run_id)
 
@@ -403,7 +402,7 @@ class Machine(RuleBasedStateMachine):
         """In the end, when nobody interferes any more, every run has an outcome."""
         if not hasattr(self, "state"):
             return
-        self.task = replace(self.task, suspended=False)
+        self.task = self.task._replace(suspended=False)
         for _ in range(200):
             self.a_process_decides("one", None, lazy=False)
             for run in self.proven():
@@ -440,7 +439,7 @@ class Machine(RuleBasedStateMachine):
         self.outcomes[run_id] = outcome
 
     def forgets(self, run_id: str) -> None:
-        self.state = replace(self.state, open_runs=tuple(run for run in self.state.open_runs if run.run_id != run_id))
+        self.state = self.state._replace(open_runs=tuple(run for run in self.state.open_runs if run.run_id != run_id))
         self.owners.pop(run_id, None)
 
 

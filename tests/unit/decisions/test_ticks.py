@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -101,7 +99,7 @@ def test_while_a_task_is_suspended_its_ticks_wait_and_runs_by_hand_start(concurr
     decision = decide(task, state, NOON + 1)
     assert (decision.dequeue, decision.drop, decision.ask_again_at) == ((by_hand.run_id,), (), NOON + 30)
     assert [run for run, *_ in decide(task, state, NOON + 30).drop] == [tick.run_id]
-    resumed = decide(replace(task, suspended=False), replace(state, open_runs=(tick,)), NOON + 1)
+    resumed = decide(task._replace(suspended=False), state._replace(open_runs=(tick,)), NOON + 1)
     assert resumed.dequeue == (tick.run_id,)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from timewright.decisions.task_state import OpenPhase, OpenRun, TaskState
 from timewright.resources.vocabulary import Outcome, Trigger
@@ -54,12 +54,16 @@ class Book:
         "counters",
         "counts",
         "key",
+        "last_finished_at",
+        "last_outcome",
+        "last_success_at",
         "open",
         "others",
         "run_id_of",
-        "stored",
+        "state",
         "succeeded",
         "trouble",
+        "version",
         "written",
     )
 
@@ -81,12 +85,28 @@ class Book:
         self.trouble: int | None = None
         """The first tick since then that the rule of the Lease gets wrong."""
         self._later_trouble: int | None = None
-        self.stored = replace(stored, counters=counters)
+        self.version, self.state = stored.version, stored.state
+        self.last_success_at = stored.last_success_at
+        self.last_outcome, self.last_finished_at = stored.last_outcome, stored.last_finished_at
         self.open: dict[str, RunRecord] = {}
         self.run_id_of = run_id_of
         self.succeeded: deque[RunRecord] = deque()
         self.others: deque[RunRecord] = deque()
         self.retain(retention)
+
+    @property
+    def stored(self) -> StoredTask:
+        """What a store tells of a task."""
+        return StoredTask(
+            self.key,
+            self.version,
+            self.state,
+            None,
+            self.counters,
+            self.last_success_at,
+            self.last_outcome,
+            self.last_finished_at,
+        )
 
     def retain(self, retention: Retention) -> None:
         """Keep that many ended runs until they are written, the latest of each kind."""
@@ -100,7 +120,7 @@ class Book:
 
     def apply(self, change: Change) -> None:
         """Make a change that was decided on the present version."""
-        before = self.stored.state
+        before = self.state
         runs = change.runs
         if before.schedule_id != change.schedule_id or before.suspended != change.suspended:
             self.note_trouble((self.begins_at if before.watermark is None else before.watermark) + 1)
@@ -121,26 +141,25 @@ class Book:
             self.counters[outcome] = self.counters.get(outcome, 0) + count
             if not is_told_of:
                 self.note_trouble((self.begins_at if before.watermark is None else before.watermark) + 1)
-        state = TaskState(change.watermark, change.schedule_id, change.suspended, open_runs)
-        self.stored = self._with(state, self.stored.version + 1)
+        self.state = TaskState(change.watermark, change.schedule_id, change.suspended, open_runs)
+        self.version += 1
 
     def finish(self, run: RunRecord) -> bool:
         """Take the outcome of an open run; tell whether it was open."""
-        state = self.stored.state
-        open_runs = tuple(each for each in state.open_runs if each.run_id != run.run_id)
+        state = self.state
+        open_runs = tuple([each for each in state.open_runs if each.run_id != run.run_id])
         if len(open_runs) == len(state.open_runs):
             return False
         known = self.open.pop(run.run_id, None)
         if known is not None and known is not run:
             run.parameters, run.idempotency_key = known.parameters, known.idempotency_key
         self._end(run, is_told_of=False)
-        state = TaskState(state.watermark, state.schedule_id, state.suspended, open_runs)
-        self.stored = self._with(state, self.stored.version)
+        self.state = TaskState(state.watermark, state.schedule_id, state.suspended, open_runs)
         return True
 
     def first_to_tell(self) -> int | None:
         """Return the first tick for which the rule of the Lease does not hold now, in the order of time."""
-        ticks = [run.scheduled_at for run in self.stored.state.open_runs if run.trigger is not Trigger.MANUAL]
+        ticks = [run.scheduled_at for run in self.state.open_runs if run.trigger is not Trigger.MANUAL]
         if self.trouble is not None:
             ticks.append(self.trouble)
         return min(ticks, default=None)
@@ -148,7 +167,7 @@ class Book:
     def account(self, decided_until: int) -> Account:
         """Return what the Lease has to tell. Up to `decided_until` no task has a tick that is not decided."""
         claimed, queued = self._open_ticks()
-        state = self.stored.state
+        state = self.state
         return Account(
             base=self.written.revision,
             until=self._until(decided_until),
@@ -162,7 +181,7 @@ class Book:
     def snapshot(self, decided_until: int) -> Snapshot:
         """Return what to write now. Once it is written, `wrote` has to be told."""
         claimed, queued = self._open_ticks()
-        state = self.stored.state
+        state = self.state
         self._later_trouble = None
         records = sorted((*self.succeeded, *self.others), key=lambda run: (run.scheduled_at, run.run_id))
         revision = (self.written.revision or 0) + 1
@@ -197,12 +216,12 @@ class Book:
         return bool(self.trouble is not None or self.succeeded or self.others or any(self.counts.values()))
 
     def _open_ticks(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        ticks = [run for run in self.stored.state.open_runs if run.trigger is not Trigger.MANUAL]
+        ticks = [run for run in self.state.open_runs if run.trigger is not Trigger.MANUAL]
         claimed = tuple(sorted(run.scheduled_at for run in ticks if run.phase is not OpenPhase.QUEUED))
         return claimed, tuple(sorted(run.scheduled_at for run in ticks if run.phase is OpenPhase.QUEUED))
 
     def _until(self, decided_until: int) -> int:
-        state = self.stored.state
+        state = self.state
         decided = self.begins_at if state.watermark is None else state.watermark
         return decided if state.suspended or not state.schedule_id else max(decided, decided_until)
 
@@ -229,33 +248,8 @@ class Book:
             self._note_end(run, outcome)
 
     def _note_end(self, run: RunRecord, outcome: Outcome) -> None:
-        stored, finished_at = self.stored, int(run.finished_at or 0)
-        last_success_at = stored.last_success_at
+        finished_at = int(run.finished_at or 0)
         if outcome is Outcome.SUCCEEDED:
-            last_success_at = max(finished_at, last_success_at or 0)
-        last_outcome, last_finished_at = stored.last_outcome, stored.last_finished_at
-        if finished_at >= (last_finished_at or 0):
-            last_outcome, last_finished_at = outcome, finished_at
-        self.stored = StoredTask(
-            stored.key,
-            stored.version,
-            stored.state,
-            stored.pause,
-            stored.counters,
-            last_success_at,
-            last_outcome,
-            last_finished_at,
-        )
-
-    def _with(self, state: TaskState, version: int) -> StoredTask:
-        stored = self.stored
-        return StoredTask(
-            stored.key,
-            version,
-            state,
-            stored.pause,
-            self.counters,
-            stored.last_success_at,
-            stored.last_outcome,
-            stored.last_finished_at,
-        )
+            self.last_success_at = max(finished_at, self.last_success_at or 0)
+        if finished_at >= (self.last_finished_at or 0):
+            self.last_outcome, self.last_finished_at = outcome, finished_at

@@ -7,7 +7,6 @@ import copy
 import itertools
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 
 from timewright.decisions.task_state import OpenPhase
 from timewright.resources.vocabulary import Outcome, Trigger
@@ -102,7 +101,7 @@ class LeaseStore:
         all_counters = dict(counters)
         stored = StoredTask(key, 1, last_success_at=last_success_at)
         taken = take_over(told, self._journal, self._left.pop(key, None), present, recorded or {}, run_id_of)
-        book = Book(told, replace(stored, state=taken.state), all_counters, run_id_of, retention or Retention())
+        book = Book(told, stored._replace(state=taken.state), all_counters, run_id_of, retention or Retention())
         for outcome, count in taken.counts.items():
             book.counts[outcome] = count
             all_counters[outcome] = all_counters.get(outcome, 0) + count
@@ -113,7 +112,7 @@ class LeaseStore:
         is_late = self._is_ready and self._decided_until is not None and told.begins_at < self._decided_until
         if is_late or told.is_handed_over:
             book.note_trouble(told.begins_at + 1)
-        for run in book.stored.state.open_runs:
+        for run in book.state.open_runs:
             book.open[run.run_id] = RunRecord(key, run.run_id, run.scheduled_at, run.trigger, run.phase)
         self._books[key] = book
         return book
@@ -157,9 +156,8 @@ class LeaseStore:
         """Take the open runs of a task for such as go on, somewhere."""
         book = self._books.get(key)
         if book is not None:
-            state = book.stored.state
-            runs = tuple(replace(run, proven=True) for run in state.open_runs)
-            book.stored = replace(book.stored, state=replace(state, open_runs=runs))
+            state = book.state
+            book.state = state._replace(open_runs=tuple(run._replace(proven=True) for run in state.open_runs))
 
     async def hand_over(self, draining_until: int = 0) -> None:
         """Give the Lease up with all that there is to tell; raises StoreError when that cannot be written.
@@ -201,9 +199,7 @@ class LeaseStore:
             self._check()
             if self._is_handed_over:
                 return [False] * len(changes)
-            versions = {
-                each.task: self._books[each.task].stored.version for each in changes if each.task in self._books
-            }
+            versions = {each.task: self._books[each.task].version for each in changes if each.task in self._books}
             made = admit(changes, versions)
             accepted = [change for change, is_made in zip(changes, made, strict=True) if is_made]
             claimed, trials = self._claims(accepted)
@@ -291,7 +287,7 @@ class LeaseStore:
         return [
             key
             for key, book in self._books.items()
-            if any(run.phase is OpenPhase.QUEUED or not run.proven for run in book.stored.state.open_runs)
+            if any(run.phase is OpenPhase.QUEUED or not run.proven for run in book.state.open_runs)
         ]
 
     async def set_pause(self, task: str, pause: Pause | None) -> None:
@@ -330,10 +326,9 @@ class LeaseStore:
         book = self._books.get(task)
         if book is None or run_id not in book.open:
             return False
-        state = book.stored.state
-        runs = tuple(replace(run, proven=False) if run.run_id == run_id else run for run in state.open_runs)
-        stored = book.stored
-        book.stored = replace(stored, version=stored.version + 1, state=replace(state, open_runs=runs))
+        state = book.state
+        runs = tuple(run._replace(proven=False) if run.run_id == run_id else run for run in state.open_runs)
+        book.state, book.version = state._replace(open_runs=runs), book.version + 1
         return True
 
     # Writing the Lease
@@ -376,7 +371,7 @@ class LeaseStore:
         """Tell whether a watermark at the tick of a run keeps a new leader from starting it."""
         if run.run_id in book.open:
             return False  # it waited, and a new leader would let it wait on
-        return not (book.written.is_held or book.key in self._told_held or book.stored.state.suspended)
+        return not (book.written.is_held or book.key in self._told_held or book.state.suspended)
 
     async def _write(self, trials: Mapping[str, Book], claimed: int | None) -> None:
         self._check()
