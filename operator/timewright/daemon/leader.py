@@ -423,9 +423,14 @@ class Leader:
         await asyncio.gather(*self._background, return_exceptions=True)
 
     async def _tell_unwritten(self) -> None:
-        """Write why runs did not succeed where nobody has read it yet. The Lease tells no more than their number."""
+        """Write what nobody has read yet of runs by hand, and of why others did not succeed.
+
+        The Lease tells of ticks alone, and of these no more than how many ended in each way.
+        """
         books = self.store.books.values()
-        for run in sorted((run for book in books for run in book.others), key=lambda run: run.scheduled_at):
+        by_hand = [run for book in books for run in book.by_hand]
+        others = [run for book in books for run in book.others]
+        for run in by_hand + sorted(others, key=lambda run: run.scheduled_at):
             await self._tell_end([run])
             await asyncio.sleep(self.allowance.take(2))
 

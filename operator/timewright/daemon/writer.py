@@ -54,7 +54,7 @@ class Writer:
         """Take note of a change to a task in the store's memory."""
         book = self._store.book(key)
         if book is not None:
-            urgent = book.trouble is not None or book.written.revision is None
+            urgent = book.trouble is not None or book.written.revision is None or bool(book.by_hand)
             self.waiting.add(key, urgent=urgent)
 
     async def run(self) -> None:

@@ -95,3 +95,16 @@ async def test_a_run_by_hand_of_a_leader_that_died_is_lost_and_counted_once() ->
         await until(lambda: told(cluster, "now").get("outcome") == "Lost")
         await until(lambda: cluster.status().get("counters", {}).get("lost") == 1)
     assert len(tasks.started) == 1
+
+
+async def test_what_ends_as_its_leader_is_told_to_end_is_not_lost() -> None:
+    cluster = LiveCluster()
+    python(cluster)
+    async with Replica(cluster) as replica:
+        await until(lambda: replica.leads and cluster.status().get("watermark"))
+        cluster.ask("now", "task")
+        await until(lambda: tasks.started)
+    assert told(cluster, "now").get("outcome") == "Succeeded"
+    async with Replica(cluster, "pod-2"):
+        await until(lambda: cluster.status()["counters"]["succeeded"] == 1)
+    assert told(cluster, "now")["outcome"] == "Succeeded"

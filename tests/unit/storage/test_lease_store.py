@@ -19,13 +19,13 @@ from timewright.decisions.policies import MissedRuns, Policies
 from timewright.decisions.task_state import OpenPhase
 from timewright.engine.planning import plan
 from timewright.engine.task import Task
-from timewright.resources.vocabulary import ConcurrencyPolicy, MissedRunsPolicy, Outcome, Reason
+from timewright.resources.vocabulary import ConcurrencyPolicy, MissedRunsPolicy, Outcome, Reason, Trigger
 from timewright.runner.definition import Definition
 from timewright.storage.kubernetes.journal import from_annotations
 from timewright.storage.kubernetes.lease import Lease
 from timewright.storage.kubernetes.store import LeaseStore
 from timewright.storage.kubernetes.takeover import Timing, Told
-from timewright.storage.protocol import OwnershipLost, StoreError
+from timewright.storage.protocol import OwnershipLost, Retention, StoreError
 from timewright.storage.records import Change, RunRecord
 from timewright.timetable import parse
 
@@ -366,3 +366,27 @@ async def test_a_change_of_another_version_is_refused() -> None:
     queued = RunRecord("task", "run", BEGIN, phase=OpenPhase.QUEUED)
     assert list(await store.commit("owner", [Change("task", 1, BEGIN, task.schedule_id, runs=[queued])])) == [True]
     assert await store.unattended() == ["task"]
+
+
+async def test_no_run_by_hand_is_pushed_out_by_those_of_ticks() -> None:
+    store, task = await leading(ReplacingApi(Cluster())), task_of("a", "* * * * * *")
+    book = store.adopt(
+        task.key,
+        Told(created_at=BEGIN - 1),
+        timing(task),
+        counters={},
+        run_id_of=task.run_id,
+        retention=Retention(succeeded_runs=1, other_runs=1),
+    )
+    store.ready()
+    stored = (await store.load(["a"]))["a"]
+    asked = RunRecord("a", "now", BEGIN, Trigger.MANUAL, OpenPhase.CLAIMED)
+    await store.commit("owner", [Change("a", stored.version, None, task.schedule_id, False, [asked])])
+    await store.finish("owner", [ended(asked)])
+    for second in range(3):
+        await store.finish("owner", [ended(run) for run in await decided(store, [task], BEGIN + second)])
+    snapshot = store.snapshot("a")
+    assert snapshot is not None
+    assert [run.run_id for run in snapshot.records] == ["now", task.run_id(BEGIN + 2)]
+    book.forget(snapshot.records)
+    assert book.ended == ()

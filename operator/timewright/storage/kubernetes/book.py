@@ -51,6 +51,7 @@ class Book:
         "_later_trouble",
         "_retention",
         "begins_at",
+        "by_hand",
         "counters",
         "counts",
         "key",
@@ -92,6 +93,8 @@ class Book:
         self.run_id_of = run_id_of
         self.succeeded: deque[RunRecord] = deque()
         self.others: deque[RunRecord] = deque()
+        self.by_hand: list[RunRecord] = []
+        """Those that people asked for: each has a TaskRun already, in which somebody waits for its end."""
         self.retain(retention)
 
     @property
@@ -183,7 +186,7 @@ class Book:
         claimed, queued = self._open_ticks()
         state = self.state
         self._later_trouble = None
-        records = sorted((*self.succeeded, *self.others), key=lambda run: (run.scheduled_at, run.run_id))
+        records = sorted(self.ended, key=lambda run: (run.scheduled_at, run.run_id))
         revision = (self.written.revision or 0) + 1
         return Snapshot(
             Written(self._until(decided_until), revision, state.schedule_id or NOT_ACCEPTED, state.suspended),
@@ -205,15 +208,16 @@ class Book:
     def forget(self, records: tuple[RunRecord, ...]) -> None:
         """Let go of ended runs that have their TaskRuns."""
         gone = {run.run_id for run in records}
+        self.by_hand = [run for run in self.by_hand if run.run_id not in gone]
         for kept in (self.succeeded, self.others):
             left = [run for run in kept if run.run_id not in gone]
             kept.clear()
             kept.extend(left)
 
     @property
-    def is_to_be_written(self) -> bool:
-        """Whether the status does not tell of all that has happened to ticks."""
-        return bool(self.trouble is not None or self.succeeded or self.others or any(self.counts.values()))
+    def ended(self) -> tuple[RunRecord, ...]:
+        """The runs that have ended and are not written yet, of those of ticks no more than the task keeps."""
+        return *self.succeeded, *self.others, *self.by_hand
 
     def _open_ticks(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         ticks = [run for run in self.state.open_runs if run.trigger is not Trigger.MANUAL]
@@ -243,7 +247,9 @@ class Book:
             self.counts[outcome] = self.counts.get(outcome, 0) + 1
             if outcome is not Outcome.SUCCEEDED and not is_told_of:
                 self.note_trouble(run.scheduled_at)
-        (self.succeeded if outcome is Outcome.SUCCEEDED else self.others).append(run)
+            (self.succeeded if outcome is Outcome.SUCCEEDED else self.others).append(run)
+        else:
+            self.by_hand.append(run)
         if run.finished_at is not None:
             self._note_end(run, outcome)
 

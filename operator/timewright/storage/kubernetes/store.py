@@ -259,7 +259,7 @@ class LeaseStore:
         book = self._books.get(task)
         if book is None:
             return None
-        for run in (*book.open.values(), *book.succeeded, *book.others):
+        for run in (*book.open.values(), *book.ended):
             if run.run_id == run_id or (idempotency_key is not None and run.idempotency_key == idempotency_key):
                 return run
         return None
@@ -270,7 +270,7 @@ class LeaseStore:
             run
             for key, book in self._books.items()
             if not query.tasks or key in query.tasks
-            for run in (*book.open.values(), *book.succeeded, *book.others)
+            for run in (*book.open.values(), *book.ended)
             if (not query.outcomes or run.outcome in query.outcomes)
             and (query.is_open is None or query.is_open is (run.outcome is None))
             and (query.since is None or run.scheduled_at >= query.since)
@@ -348,6 +348,7 @@ class LeaseStore:
                 trial = copy.copy(book)
                 trial.counts, trial.counters, trial.open = dict(book.counts), dict(book.counters), dict(book.open)
                 trial.succeeded, trial.others = copy.copy(book.succeeded), copy.copy(book.others)
+                trial.by_hand = list(book.by_hand)
                 trial.apply(change)
                 trials[change.task] = trial
         return last, trials
