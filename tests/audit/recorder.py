@@ -24,6 +24,10 @@ LEASES = "/apis/coordination.k8s.io/v1/namespaces/{}/leases"
 _RETRY_SECONDS = 0.3
 
 
+class StaleError(Exception):
+    """A version is too old for a watch to begin from it."""
+
+
 class ApiProxy:
     """The API server over plain HTTP. Its methods may be called from any thread."""
 
@@ -61,23 +65,28 @@ class ApiProxy:
         parsed: Manifest = json.loads(content)
         return parsed
 
-    def watch(self, path: str) -> Iterator[Manifest]:
-        """Yield every object of a collection as it is, then each change of one, until the connection breaks."""
+    def watch(self, path: str, version: str = "") -> Iterator[Manifest]:
+        """Yield every change of an object since a version of the collection, until the connection breaks.
+
+        Without a version, or where it is too old, every object as it is comes first.
+        """
         with closing(self.connection(timeout=40.0)) as connection:
-            connection.request("GET", f"{path}?watch=true&allowWatchBookmarks=true&timeoutSeconds=3600")
+            query = f"?watch=true&allowWatchBookmarks=true&timeoutSeconds=3600&resourceVersion={version}"
+            connection.request("GET", path + query)
             response = connection.getresponse()
+            if response.status == 410:
+                raise StaleError(path)
             if response.status != 200:
                 raise OSError(f"{path}: {response.status}")
             for line in response:
                 event = json.loads(line)
                 if event["type"] == "ERROR":
-                    return
-                if event["type"] != "BOOKMARK":
-                    yield event
+                    raise StaleError(event["object"].get("message"))
+                yield event
 
 
 class Recorder:
-    """Keeps what it sees, by UID. After a broken connection it begins anew with all that is there."""
+    """Keeps what it sees, by UID. After a broken connection it goes on from where it was."""
 
     def __init__(self, proxy: ApiProxy, namespace: str) -> None:
         self.jobs: dict[str, Manifest] = {}
@@ -98,10 +107,15 @@ class Recorder:
         return found
 
     def _follow(self, path: str, kept: dict[str, Manifest]) -> None:
+        version = ""
         while not self._stop.is_set():
             try:
-                for event in self._proxy.watch(path):
-                    kept[event["object"]["metadata"]["uid"]] = event["object"]
+                for event in self._proxy.watch(path, version):
+                    version = event["object"]["metadata"]["resourceVersion"]
+                    if event["type"] != "BOOKMARK":
+                        kept[event["object"]["metadata"]["uid"]] = event["object"]
+            except StaleError:
+                version = ""
             except (OSError, ValueError, http.client.HTTPException):
                 time.sleep(_RETRY_SECONDS)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
-from tests.audit.evidence import gather
+from tests.audit.evidence import Edit, gather
 from tests.audit.verdict import Verdict, judge
 from tests.oracle.robfig import Robfig, is_available
 
@@ -34,21 +34,29 @@ def trace(second: int, carrier: str = "1.0", *, ended: bool = True, trigger: str
 
 def record(second: int, outcome: str, reason: str = "Downtime", trigger: str = "Schedule") -> dict[str, Any]:
     return {
-        "metadata": {"name": f"task-{second}-{outcome}", "uid": f"{second}-{outcome}"},
+        "metadata": {
+            "name": f"task-{second}" if trigger == "Manual" else f"task-{second}-{outcome}",
+            "uid": f"{second}-{outcome}",
+        },
         "spec": {"taskRef": {"name": "task"}, "trigger": trigger, "scheduledAt": at(second)},
         "status": {"outcome": outcome, "reason": reason},
     }
 
 
 def audited(
-    oracle: Robfig, lines: list[str], records: list[dict[str, Any]], counters: dict[str, int], **spec: Any
+    oracle: Robfig,
+    lines: list[str],
+    records: list[dict[str, Any]],
+    counters: dict[str, int],
+    edits: Sequence[Edit] = (),
+    **spec: Any,
 ) -> Verdict:
     task = {
         "metadata": {"name": "task", "creationTimestamp": at(CREATED)},
         "spec": {"schedule": "* * * * * *", **spec},
         "status": {"scheduledBy": "Daemon", "watermark": at(UNTIL), "counters": counters},
     }
-    return judge(gather([task], [], records, lines), UNTIL, oracle)
+    return judge(gather([task], [], records, lines, edits), UNTIL, oracle)
 
 
 def every(*seconds: int) -> list[str]:
@@ -118,3 +126,49 @@ def test_a_task_that_stands_still_is_found(oracle: Robfig) -> None:
 def test_a_start_between_ticks_is_found(oracle: Robfig) -> None:
     verdict = audited(oracle, every(2, 3), [], {"succeeded": 1, "missed": 1}, schedule="*/2 * * * * *")
     assert any("no tick" in each for each in verdict.violations)
+
+
+def edit(before: dict[str, Any], after: dict[str, Any], at: int) -> Edit:
+    return Edit("task", before, after, CREATED + at, CREATED + at + 1)
+
+
+def test_around_an_edit_both_schedules_are_right(oracle: Robfig) -> None:
+    changed = edit({"schedule": "* * * * * *"}, {"schedule": "*/4 * * * * *"}, 2)
+    for seconds in ((1, 2, 3, 4), (1, 2, 4), (1, 3, 4), (1, 4)):
+        counters = {"succeeded": len(seconds)}
+        verdict = audited(oracle, every(*seconds), [], counters, [changed], schedule="*/4 * * * * *")
+        assert verdict.violations == []
+    verdict = audited(oracle, every(2, 4), [], {"succeeded": 2}, [changed], schedule="*/4 * * * * *")
+    assert any("neither started nor recorded" in each for each in verdict.violations)
+
+
+def test_a_start_of_a_suspended_task_is_found(oracle: Robfig) -> None:
+    spec = {"schedule": "* * * * * *"}
+    paused = edit(spec, {**spec, "suspend": True}, 1)
+    skipped = [record(CREATED + each, "Skipped", "Suspended") for each in (3, 4)]
+    assert audited(oracle, every(1, 2), skipped, {"succeeded": 2, "skipped": 2}, [paused]).violations == []
+    verdict = audited(oracle, every(1, 2, 3), skipped[1:], {"succeeded": 3, "skipped": 1}, [paused])
+    assert any("suspended" in each for each in verdict.violations)
+
+
+def test_runs_at_once_are_found(oracle: Robfig) -> None:
+    lines = [
+        f"{what} task {at(CREATED + tick)} task-{tick} Schedule 1.{tick} {CREATED + begins + offset}"
+        for tick, begins, length in ((1, 1, 1.5), (2, 2, 0.1), (3, 3, 0.1), (4, 4, 0.1))
+        for what, offset in (("start", 0.0), ("end", length))
+    ]
+    assert audited(oracle, lines, [], {"succeeded": 4}).violations == []
+    verdict = audited(oracle, lines, [], {"succeeded": 4}, concurrencyPolicy="Forbid")
+    assert any("at once" in each for each in verdict.violations)
+
+
+def test_runs_by_hand_are_judged(oracle: Robfig) -> None:
+    lines = [
+        *every(1, 2, 3, 4),
+        *trace(CREATED + 2, "7.7", trigger="Manual"),
+        *trace(CREATED + 2, "7.8", trigger="Manual"),
+    ]
+    untold = record(CREATED + 2, "", "", "Manual") | {"status": {}}
+    verdict = audited(oracle, lines, [untold], {"succeeded": 4})
+    assert any("has no outcome" in each for each in verdict.violations)
+    assert any("started twice" in each for each in verdict.violations)

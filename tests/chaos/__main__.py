@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 from tests.audit.verdict import Verdict
-from tests.chaos.load import load
 from tests.chaos.scenarios import ALL, Measured
 from tests.chaos.stage import install_definitions, stage
 from tests.cluster import Cluster
@@ -27,16 +28,20 @@ def main() -> int:
     try:
         install_definitions(cluster)
         for name in arguments.scenarios or ALL:
-            scenario, times, text = ALL[name]
-            times = max(1, round(times * arguments.share))
+            scenario = ALL[name]
+            times = max(1, round(scenario.times * arguments.share))
             began = time.monotonic()
-            with stage(cluster, f"chaos-{name}", load, lease=arguments.lease) as here:
-                measured = scenario(here, times)
+            with stage(cluster, f"chaos-{name}", scenario.load, lease=arguments.lease) as here:
+                if scenario.people:
+                    here.people.start(edits=scenario.edits)
+                measured = scenario.run(here, times)
                 verdict = here.settle()
+                text = f"{scenario.text}, {len(here.people.edits)} edits meanwhile"
                 failed |= _tell(name, text, measured, verdict, arguments.lease, time.monotonic() - began)
                 if verdict.violations:
                     for each in here.replicas:
                         print(f"--- {each.identity}\n{each.log()[-3000:]}")
+                    here.keep(Path(arguments.evidence or tempfile.mkdtemp()) / name)
     finally:
         cluster.down()
     return int(failed)
@@ -47,6 +52,8 @@ def _tell(name: str, text: str, measured: Measured, verdict: Verdict, lease: int
     print(f"{name}: {text}; {measured.faults} times, {seconds:.0f} s")
     print(f"  {verdict.text()}")
     late = False
+    if verdict.lost and not measured.may_lose:
+        verdict.violations.append(f"{verdict.lost} runs are lost although nobody was killed")
     if measured.takeovers:
         worst, typical = _quantile(measured.takeovers, 0.99), _quantile(measured.takeovers, 0.5)
         late = worst > lease + ALLOWANCE_SECONDS
@@ -70,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("scenarios", nargs="*", choices=[*ALL, []], help="which ones, default all")
     parser.add_argument("--share", type=float, default=1.0, help="what part of the usual number of faults")
+    parser.add_argument("--evidence", help="folder for all that was seen where something was wrong, default a new one")
     parser.add_argument("--lease", type=int, default=4, help="leaseDurationSeconds of the daemon")
     return parser
 

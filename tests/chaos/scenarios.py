@@ -13,12 +13,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from tests.chaos.load import daemon_task
+from tests.chaos.load import daemon_task, load
 from tests.chaos.partition import Partition
 from tests.chaos.stage import ROOT, Stage
+from tests.chaos.switching import switches, tasks
 from tests.integration.daemon_process import DaemonProcess
+from tests.integration.installation import install
+from tests.integration.operator_process import OperatorProcess
 from tests.objects import eventually
+
+Manifest = dict[str, Any]
 
 MEMORY = Path("/sys/fs/cgroup/memory")
 MEMORY_LIMIT = 220_000_000
@@ -29,6 +35,8 @@ class Measured:
     """What a scenario saw."""
 
     faults: int = 0
+    may_lose: bool = True
+    """Whether what a process did when the fault struck may end as Lost."""
     takeovers: list[float] = field(default_factory=list)
     """By a replica that had to wait until the Lease was over."""
     handovers: list[float] = field(default_factory=list)
@@ -53,7 +61,7 @@ def kills(stage: Stage, times: int) -> Measured:
 
 def restarts(stage: Stage, times: int) -> Measured:
     """SIGTERM to the leader, as in a rolling update: the next Pod is ready before the old one ends."""
-    measured = Measured()
+    measured = Measured(may_lose=False)
     _two(stage)
     for _ in range(times):
         leader = stage.wait_leader()
@@ -77,6 +85,7 @@ def stops(stage: Stage, times: int) -> Measured:
         time.sleep(random.uniform(0.0, 1.0))
         at = time.time()
         leader.send(signal.SIGSTOP)
+        stage.frozen.add(leader.pid)
         measured.faults += 1
         measured.takeovers.append(stage.wait_runs(at, besides=leader))
         time.sleep(random.uniform(0.0, stage.lease))
@@ -187,18 +196,44 @@ def memory(stage: Stage, times: int) -> Measured:
     return measured
 
 
-Scenario = Callable[[Stage, int], Measured]
+def switch(stage: Stage, times: int) -> Measured:
+    """Tasks change their mode, to and fro, while the operator and the daemon that leads are killed by turns."""
+    kubeconfig = install(stage.cluster, stage.folder)
+    process = OperatorProcess(stage.cluster, kubeconfig, stage.folder / "operator.log")
+    try:
+        process.lead()
+        _two(stage)
+        return Measured(faults=switches(stage, times, process))
+    finally:
+        process.stop()
 
-ALL: dict[str, tuple[Scenario, int, str]] = {
-    "kill": (kills, 100, "`kill -9` of the leader at random instants"),
-    "restart": (restarts, 10, "SIGTERM to the leader, as in a rolling update"),
-    "stop": (stops, 5, "SIGSTOP of the leader for longer than its Lease, then SIGCONT"),
-    "partition": (partitions, 5, "the leader cut off from the API server, then healed"),
-    "outage": (outage, 2, "the API server down for 30 s"),
-    "clock": (clocks, 1, "the leader's clock set 10 min back, right, 10 min on, right"),
-    "memory": (memory, 3, "the leader killed by the kernel for want of memory"),
+
+@dataclass(frozen=True)
+class Scenario:
+    """Something that happens while tasks run."""
+
+    text: str
+    times: int
+    run: Callable[[Stage, int], Measured]
+    load: Callable[[str], list[Manifest]] = load
+    people: bool = True
+    """Whether tasks are run by hand meanwhile."""
+    edits: bool = True
+    """Whether tasks are edited meanwhile."""
+
+
+ALL: dict[str, Scenario] = {
+    "kill": Scenario("`kill -9` of the leader at random instants", 100, kills),
+    "restart": Scenario("SIGTERM to the leader, as in a rolling update", 10, restarts),
+    "stop": Scenario("SIGSTOP of the leader for longer than its Lease, then SIGCONT", 5, stops),
+    "partition": Scenario("the leader cut off from the API server, then healed", 5, partitions),
+    "outage": Scenario("the API server down for 30 s", 2, outage),
+    # Whoever edits a task has the right time, and the leader has not: the auditor could not tell which tick is whose.
+    "clock": Scenario("the leader's clock set 10 min back, right, 10 min on, right", 1, clocks, edits=False),
+    "memory": Scenario("the leader killed by the kernel for want of memory", 3, memory),
+    "switch": Scenario("modes changed, operator and leader killed meanwhile", 8, switch, tasks, people=False),
 }
-"""By name: what to do, how often, and what that is."""
+"""By name."""
 
 
 def _two(stage: Stage) -> None:

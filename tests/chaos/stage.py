@@ -17,6 +17,7 @@ from tests.audit.evidence import gather
 from tests.audit.recorder import LEASES, TASKS, ApiProxy, Recorder, recording
 from tests.audit.traced import VARIABLE
 from tests.audit.verdict import Verdict, judge
+from tests.chaos.people import MERGE, People
 from tests.chaos.stand_ins import PodEnder, trace_sink
 from tests.cluster.cluster import Cluster
 from tests.integration.daemon_process import DaemonProcess
@@ -26,7 +27,6 @@ from tests.oracle.robfig import Robfig
 ROOT = Path(__file__).parents[2]
 LEASE_NAME = "timewright-daemon-default"
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-_MERGE = "application/merge-patch+json"
 
 
 def install_definitions(cluster: Cluster) -> None:
@@ -50,6 +50,9 @@ class Stage:
         self.proxy, self.recorder, self.sink, self.lease = proxy, recorder, sink, lease
         self.trace = folder / "trace"
         self.replicas: list[DaemonProcess] = []
+        self.people = People(proxy, name)
+        self.frozen: set[int] = set()
+        """Processes that were stopped for a while, by their ids."""
 
     def replica(self, *before: str, kubeconfig: Path | None = None, **environment: str) -> DaemonProcess:
         """Start another replica, and wait until it stands by or leads."""
@@ -113,10 +116,11 @@ class Stage:
 
     def settle(self, seconds: float = 180.0) -> Verdict:
         """Suspend every task, let all come to its end and be told, and judge all that has happened."""
+        self.people.stop()
         for body in self.recorder.tasks():
             path = f"{TASKS.format(self.name)}/{body['metadata']['name']}"
             # What is to be decided on resuming is left undecided meanwhile, so everything comes to rest.
-            self.proxy.ask("PATCH", path, {"spec": {"suspend": True, "onResume": "Latest"}}, _MERGE)
+            self.proxy.ask("PATCH", path, {"spec": {"suspend": True, "onResume": "Latest"}}, MERGE)
         until = int(time.time()) - 2
         deadline = time.monotonic() + seconds
         with Robfig() as oracle:
@@ -124,14 +128,28 @@ class Stage:
                 time.sleep(2.0)
                 tasks = self.recorder.tasks()
                 lines = self.trace.read_text().splitlines() if self.trace.exists() else []
-                found = gather(tasks, list(self.recorder.jobs.values()), list(self.recorder.task_runs.values()), lines)
-                verdict = judge(found, until, oracle)
+                jobs, runs = list(self.recorder.jobs.values()), list(self.recorder.task_runs.values())
+                found = gather(tasks, jobs, runs, lines, self.people.edits)
+                verdict = judge(found, until, oracle, frozen=self.frozen)
                 rests = all(_rests(each) for each in tasks)
                 if (rests and not verdict.violations) or time.monotonic() > deadline:
                     if not rests:
                         active = [each["metadata"]["name"] for each in tasks if not _rests(each)]
                         verdict.violations.append(f"{', '.join(active)}: still not at rest")
                     return verdict
+
+    def keep(self, folder: Path) -> None:
+        """Write all that was seen into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        seen = {"tasks": self.recorder.tasks(), "jobs": self.recorder.jobs, "runs": self.recorder.task_runs}
+        for name, content in seen.items():
+            (folder / f"{name}.json").write_text(json.dumps(content, indent=1))
+        lease = self.proxy.ask("GET", f"{LEASES.format(self.name)}/{LEASE_NAME}")
+        (folder / "lease.json").write_text(json.dumps(lease, indent=1))
+        (folder / "trace").write_bytes(self.trace.read_bytes())
+        for replica in self.replicas:
+            (folder / f"{replica.identity}.log").write_text(replica.log())
+        print(f"  everything that was seen: {folder}")
 
 
 @contextmanager
@@ -149,6 +167,7 @@ def stage(
                 set_up.namespace.apply(*tasks(sink))
                 yield set_up
             finally:
+                set_up.people.stop()
                 for each in set_up.replicas:
                     each.stop()
                 ender.stop()

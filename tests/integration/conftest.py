@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from tests.cluster.cluster import Cluster
+from tests.integration.installation import install
 from tests.integration.operator_process import OperatorProcess
-from tests.objects import Namespace, eventually
-
-SYSTEM = "timewright"
-MANIFESTS = Path(__file__).parents[2] / "deploy" / "manifests"
+from tests.objects import Namespace
 
 
 @pytest.fixture(scope="session")
 def operator_kubeconfig(control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install everything of the chart but its Deployment; return the kubeconfig of its service account."""
-    installed: list[dict[str, Any]] = []
-    for file in ("install.yaml", "scheduled-at-policy.yaml"):
-        installed += [each for each in yaml.safe_load_all((MANIFESTS / file).read_text()) if each]
-    objects = [each for each in installed if each["kind"] not in ("Deployment", "Pod")]
-    bundle = {"apiVersion": "v1", "kind": "List", "items": objects}
-    eventually(lambda: control_plane.kubectl("apply", "-f", "-", stdin=json.dumps(bundle), check=False).returncode == 0)
-    for name in ("scheduledtasks", "taskruns", "taskdaemons"):
-        control_plane.kubectl("wait", "--for=condition=Established", f"crd/{name}.timewright.dev", "--timeout=60s")
-    token = control_plane.kubectl("create", "token", "timewright", "-n", SYSTEM, "--duration=8h").stdout.strip()
-    configuration = yaml.safe_load(control_plane.kubeconfig.read_text())
-    for user in configuration["users"]:
-        user["user"] = {"token": token}
-    path = tmp_path_factory.mktemp("operator") / "kubeconfig"
-    path.write_text(yaml.safe_dump(configuration))
-    return path
+    """Install the chart's objects; return the kubeconfig of the operator's service account."""
+    return install(control_plane, tmp_path_factory.mktemp("operator"))
 
 
 @pytest.fixture(scope="module")

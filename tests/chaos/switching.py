@@ -1,0 +1,117 @@
+"""Tasks whose mode is changed while they are due, both ways; an operator and a daemon run beside, and may be killed."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from typing import Any
+
+from tests.audit.recorder import TASKS
+from tests.chaos.load import EVERY_MINUTE, KEPT, QUICK
+from tests.chaos.people import MERGE
+from tests.chaos.stage import Stage
+from tests.chaos.stand_ins import POD_SECONDS
+from tests.integration.operator_process import OperatorProcess
+from tests.objects import eventually, job_template
+
+Manifest = dict[str, Any]
+
+TASKS_OF_A_KIND = 5
+
+LATEST_TICKS = 10.0
+"""How many seconds after a minute its ticks may still be under way."""
+
+_AROUND_SECONDS = 8.0
+_HANDED_OVER_SECONDS = 60.0
+
+
+def tasks(sink: str) -> list[Manifest]:
+    """Return tasks that both modes can run, each minute. Their first tick comes long after they are made."""
+    del sink
+    while not 5 < time.time() % 60 < 40:
+        time.sleep(0.5)
+    lasting = job_template()
+    lasting["spec"]["template"]["metadata"] = {"annotations": {POD_SECONDS: "20"}}
+    what: dict[str, Manifest] = {
+        "job": {"jobTemplate": job_template()},
+        "call": {"python": QUICK},
+        "command": {"command": ["true"]},
+        "forbid": {"jobTemplate": lasting, "concurrencyPolicy": "Forbid"},
+    }
+    return [
+        {
+            "apiVersion": "timewright.dev/v1alpha1",
+            "kind": "ScheduledTask",
+            "metadata": {"name": f"{kind}-{number}"},
+            "spec": {"mode": "CronJob", "schedule": EVERY_MINUTE, "timeZone": "UTC", **KEPT, **spec},
+        }
+        for kind, spec in what.items()
+        for number in range(TASKS_OF_A_KIND)
+    ]
+
+
+def switches(stage: Stage, times: int, operator: OperatorProcess | None = None) -> int:
+    """Change the mode of every task, to and fro, around the minutes at which they are due; end in mode Daemon.
+
+    With an operator, kill it and the daemon that leads by turns while tasks change hands. Returns how many kills.
+    """
+    modes = {each["metadata"]["name"]: "CronJob" for each in stage.recorder.tasks()}
+    kills = 0
+    _wait_for_tick()
+    for number in range(times):
+        minute = time.time() // 60 * 60 + 60
+        changes = sorted((minute + random.uniform(-_AROUND_SECONDS, _AROUND_SECONDS / 2), name) for name in modes)
+        # Some people change their minds at once.
+        changes += [(at + random.uniform(0.1, 4.0), name) for at, name in changes if random.random() < 0.2]
+        killer = None
+        if operator is not None:
+            at = minute + random.uniform(-_AROUND_SECONDS, _AROUND_SECONDS)
+            killer = threading.Thread(target=_kill, args=(stage, operator, at, number % 2 == 0))
+            killer.start()
+            kills += 1
+        for at, name in sorted(changes):
+            time.sleep(max(0.0, at - time.time()))
+            modes[name] = "CronJob" if modes[name] == "Daemon" else "Daemon"
+            _switch(stage, name, modes[name])
+        if killer is not None:
+            killer.join()
+        _wait_for_hands(stage, modes)
+    for name in modes:
+        modes[name] = "Daemon"
+        _switch(stage, name, "Daemon")
+    _wait_for_hands(stage, modes)
+    _wait_for_tick()
+    return kills
+
+
+def _switch(stage: Stage, name: str, mode: str) -> None:
+    stage.proxy.ask("PATCH", f"{TASKS.format(stage.name)}/{name}", {"spec": {"mode": mode}}, MERGE)
+
+
+def _kill(stage: Stage, operator: OperatorProcess, at: float, is_daemon: bool) -> None:
+    time.sleep(max(0.0, at - time.time()))
+    if is_daemon:
+        leader = stage.wait_leader()
+        leader.kill()
+        stage.replica()
+    else:
+        operator.kill()
+        operator.start()
+
+
+def _wait_for_hands(stage: Stage, modes: Manifest) -> None:
+    def all_there() -> bool:
+        return all(_decided_by(each) == modes[each["metadata"]["name"]] for each in stage.recorder.tasks())
+
+    eventually(all_there, _HANDED_OVER_SECONDS)
+
+
+def _wait_for_tick() -> None:
+    """Wait until a minute has begun, and whoever decides it has had the time to."""
+    time.sleep(60 - time.time() % 60 + LATEST_TICKS)
+
+
+def _decided_by(task: Manifest) -> str:
+    decided: str = (task.get("status") or {}).get("scheduledBy") or "CronJob"
+    return decided
