@@ -34,8 +34,8 @@ from timewright.storage.protocol import OwnershipLost, StoreError
 
 logger = logging.getLogger(__name__)
 
-STANDBY_SECONDS = 1.0
-"""How often a replica that stands by looks at the Lease."""
+STANDBY_SECONDS = 0.5
+"""How often a replica that stands by looks at the Lease; once more when it would be over."""
 
 
 class Process:
@@ -123,7 +123,7 @@ class Process:
                     return await self._lead(api, jobs, lease)
             except StoreError as error:
                 logger.warning("%s", error)
-            await self._until_stop(asyncio.sleep(STANDBY_SECONDS))
+            await self._until_stop(asyncio.sleep(min(STANDBY_SECONDS, lease.seconds_left or STANDBY_SECONDS)))
         return True
 
     async def _lead(self, api: Api, jobs: Jobs, lease: Lease) -> bool:

@@ -390,3 +390,16 @@ async def test_no_run_by_hand_is_pushed_out_by_those_of_ticks() -> None:
     assert [run.run_id for run in snapshot.records] == ["now", task.run_id(BEGIN + 2)]
     book.forget(snapshot.records)
     assert book.ended == ()
+
+
+async def test_who_waits_for_a_lease_knows_when_it_is_over() -> None:
+    api, clock = ReplacingApi(Cluster()), [0.0]
+    waiting = lease_of(api, "b/2", clock)
+    assert waiting.seconds_left == 0, "nobody has it"
+    assert await lease_of(api, "a/1").try_to_take()
+    assert not await waiting.try_to_take()
+    clock[0] = SECONDS - 1.0
+    assert not await waiting.try_to_take()
+    assert waiting.seconds_left == 1.0
+    clock[0] += waiting.seconds_left
+    assert await waiting.try_to_take()

@@ -68,6 +68,14 @@ class Lease:
         """For how long it has not been written or seen to change."""
         return self._clock() - self._seen_at
 
+    @property
+    def seconds_left(self) -> float:
+        """For how long from now nobody but its holder may take it, as far as this process has seen; 0 if it is free."""
+        spec = (self._lease or {}).get("spec") or {}
+        if not spec.get("holderIdentity"):
+            return 0.0
+        return max(0.0, self._seen_at + (spec.get("leaseDurationSeconds") or self.seconds) - self._clock())
+
     async def try_to_take(self) -> bool:
         """Take the Lease if it is free, with what is written on it as it is; tell whether it is ours.
 
@@ -113,9 +121,8 @@ class Lease:
             self._see(lease)
         spec = lease.get("spec") or {}
         holder = spec.get("holderIdentity") or ""
-        duration = spec.get("leaseDurationSeconds") or self.seconds
         is_ours = holder == self._identity or holder.partition("/")[0] == self._identity.partition("/")[0]
-        if holder and not is_ours and self._clock() - self._seen_at < duration:
+        if holder and not is_ours and self.seconds_left > 0:
             return False
         self._see(await self._api.replace(LEASES, {**lease, "spec": self._spec(spec, self._identity)}))
         return True
