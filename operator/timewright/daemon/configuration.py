@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from timewright.desired.names import daemon_object_name
 from timewright.desired.runner_image import RunnerImage
@@ -33,6 +33,10 @@ class Configuration:
     processes: int = 32
     """How many runs that take a process or a connection are active at once."""
     writes_per_minute: int = 600
+    store: str | None = field(default=None, repr=False)
+    """The connection string of the database for the full history, if there is one. It holds a password."""
+    history_max_age: int | None = None
+    """How many seconds runs are kept there; None for ever."""
     task_metrics_limit: int = 1_000
     """Up to how many tasks there are metrics of each."""
     probes_port: int = names.PROBES_PORT
@@ -82,6 +86,8 @@ class Configuration:
             drain_seconds=max(0.5, 0.75 * termination),
             processes=number(names.MAX_CONCURRENT_RUNS, 16 * (os.cpu_count() or 1), 1, 100_000),
             writes_per_minute=number(names.API_WRITES_PER_MINUTE, 600, 10, 60_000),
+            store=environment.get(names.STORE) or None,
+            history_max_age=number(names.HISTORY_MAX_AGE_SECONDS, 0, 0, 10**10) or None,
             task_metrics_limit=number("TIMEWRIGHT_TASK_METRICS_LIMIT", 1_000, 0, 1_000_000),
             probes_port=number("TIMEWRIGHT_PROBES_PORT", names.PROBES_PORT, 1, 65535),
             metrics_port=number("TIMEWRIGHT_METRICS_PORT", names.METRICS_PORT, 1, 65535),

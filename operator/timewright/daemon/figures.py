@@ -92,6 +92,10 @@ class Figures(Collector):
                 "1 while it starts runs late, or cannot write as much as there is to tell.",
                 int(lag_of(load).lags),
             ),
+            "history_waiting": (
+                "Runs that are yet to be written into the database of the full history.",
+                0 if leader is None or leader.history is None else leader.history.waiting,
+            ),
             "notices_waiting": ("Notices that have not been delivered.", self.waiting_notices()),
         }
         for name, (text, value) in figures.items():

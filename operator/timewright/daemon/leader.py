@@ -14,6 +14,7 @@ from timewright.cluster.api import TASK_RUNS, Api, ApiError
 from timewright.daemon import documents
 from timewright.daemon.by_hand import ByHand, manual_record
 from timewright.daemon.configuration import Configuration
+from timewright.daemon.history import FullHistory
 from timewright.daemon.jobs import Jobs, JobWork
 from timewright.daemon.known import Known, KnownTask, read_status
 from timewright.daemon.task import ClusterTask
@@ -49,6 +50,8 @@ class Parts:
     configuration: Configuration
     known: Known
     jobs: Jobs
+    history: FullHistory | None = None
+    """Where all runs are told to, if they are told to anybody besides the cluster."""
 
 
 class Leader:
@@ -61,6 +64,10 @@ class Leader:
         self.store = LeaseStore(lease)
         self.allowance = Allowance(parts.configuration.writes_per_minute)
         self.writer = Writer(parts.api, parts.known, parts.jobs, self.store, self.allowance)
+        self.history = parts.history
+        if self.history is not None:
+            self.store.on_end = self.store.on_inherited = self.history.note
+            self.writer.before_status = self.history.keep_ahead
         self.executor: Executor | None = None
         self.is_lost = False
         """Whether another replica has the Lease by now."""
@@ -149,6 +156,8 @@ class Leader:
 
     def _adopt(self, task: KnownTask) -> None:
         """Take charge of a task, as its status tells of it."""
+        if self.history is not None:
+            self.history.learn(task.uid, task.name)
         status = read_status(task.raw_status)
         runs = self._known.runs[task.name]
         recorded = {

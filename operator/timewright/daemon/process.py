@@ -19,6 +19,7 @@ from timewright.cluster.informer import Informer
 from timewright.cluster.streaming import watch
 from timewright.daemon.configuration import Configuration
 from timewright.daemon.figures import Figures
+from timewright.daemon.history import Destination, FullHistory
 from timewright.daemon.jobs import Jobs
 from timewright.daemon.known import Known
 from timewright.daemon.leader import Leader, Parts
@@ -30,6 +31,7 @@ from timewright.desired import names
 from timewright.notices.courier import Courier
 from timewright.notices.telling import Telling
 from timewright.storage.kubernetes.lease import Lease
+from timewright.storage.location import archive_of
 from timewright.storage.protocol import OwnershipLost, StoreError
 
 logger = logging.getLogger(__name__)
@@ -128,7 +130,8 @@ class Process:
 
     async def _lead(self, api: Api, jobs: Jobs, lease: Lease) -> bool:
         logger.info("leading TaskDaemon %s: %d tasks known", self.configuration.daemon, len(self.known.tasks))
-        self.leader = leader = Leader(Parts(api, self.configuration, self.known, jobs), lease)
+        history = self._history()
+        self.leader = leader = Leader(Parts(api, self.configuration, self.known, jobs, history), lease)
         outcomes, long_runs = Outcomes(self.known, self.telling), LongRuns(self.configuration.namespace, self.telling)
         leader.on_outcomes, leader.store.on_unlisted = outcomes.note, outcomes.note_unlisted
         figures, is_leader = self.figures, metrics.leader.labels(self.configuration.lease_name)
@@ -137,6 +140,7 @@ class Process:
             tell_status(api, self.configuration, leader, figures.lag),
             outcomes.run(),
             long_runs.run(lambda: leader.executor),
+            *([] if history is None else [history.run()]),
         )
         beside = [asyncio.ensure_future(each) for each in work]
         is_leader.set(1)
@@ -152,7 +156,17 @@ class Process:
                 each.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             outcomes.settle_all()
+            if history is not None:
+                await history.close()
         return not leader.is_lost
+
+    def _history(self) -> FullHistory | None:
+        """Return what takes runs into the database, if there is to be one."""
+        url = self.configuration.store
+        if url is None:
+            return None
+        destination = Destination(lambda: archive_of(url), self.configuration.history_max_age)
+        return FullHistory(self.known, destination)
 
     async def _turn(self) -> None:
         while True:

@@ -11,6 +11,7 @@ from typing import Any
 from timewright.cluster.api import TASK_DAEMONS, Api, ApiError
 from timewright.daemon.configuration import Configuration
 from timewright.daemon.leader import Leader
+from timewright.decisions.history_status import history_recorded
 from timewright.decisions.lagging import Lag
 from timewright.resources.conditions import Condition, condition, merge_conditions
 from timewright.resources.group import API_VERSION
@@ -30,19 +31,22 @@ async def tell_status(api: Api, configuration: Configuration, leader: Leader, la
     before: list[Condition] = []
     metadata = {"name": configuration.daemon, "namespace": configuration.namespace}
     while True:
-        lag = lag_now()
+        lag, now = lag_now(), datetime.now(UTC)
+        present = [condition("Lagging", lag.lags, lag.reason, lag.message, now=now)]
+        if leader.history is not None:
+            present.append(history_recorded(leader.history.state(), now))
         status: dict[str, Any] = {"leader": configuration.pod_name, "tasks": len(leader.tasks)}
-        if {**status, "lag": lag.reason} != told:
-            lagging = condition("Lagging", lag.lags, lag.reason, lag.message, now=datetime.now(UTC))
-            conditions = merge_conditions(before, [lagging])
+        news = {**status, **{each.type: each.reason for each in present}}
+        if news != told:
+            conditions = merge_conditions(before, present)
             body: dict[str, Any] = {"apiVersion": API_VERSION, "kind": "TaskDaemon", "metadata": metadata}
             body["status"] = {**status, "conditions": [each.to_manifest() for each in conditions]}
-            if lag.lags and told.get("lag") != lag.reason:
+            if lag.lags and told.get("Lagging") != lag.reason:
                 logger.warning("TaskDaemon %s lags: %s", configuration.daemon, lag.message)
             try:
                 await api.apply_status(TASK_DAEMONS, body, FIELD_MANAGER)
                 leader.allowance.take(1)
-                told, before = {**status, "lag": lag.reason}, conditions
+                told, before = news, conditions
             except (ApiError, OSError) as error:
                 logger.debug("TaskDaemon %s: %s", configuration.daemon, error)
         await asyncio.sleep(SECONDS)

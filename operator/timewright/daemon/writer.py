@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from timewright.cluster.api import JOBS, SCHEDULED_TASKS, TASK_RUNS, Api, ApiError, Manifest
@@ -44,6 +44,8 @@ class Writer:
         """Asked for the task that runs under a key, which may be an older generation than the newest."""
         self.may_write: Callable[[], bool] = lambda: True
         """Whether nobody else can have taken over, so that what is written is not out of date."""
+        self.before_status: Callable[[], Awaitable[object]] = _nothing
+        """Awaited between the look at what there is to tell and the telling."""
         self.counted: dict[str, set[str]] = {}
         """By task: names of TaskRuns that are counted by their names."""
         self._api, self._known, self._jobs, self._store = api, known, jobs, store
@@ -88,6 +90,7 @@ class Writer:
             snapshot = self._store.snapshot(key)
             if snapshot is None:
                 return 0
+            await self.before_status()
             records = _thinned(snapshot.records, task)
             writes = 0
             by_name = self.counted.setdefault(key, set())
@@ -220,6 +223,10 @@ class Writer:
         if isinstance(error, ApiError) and (error.conflict or error.namespace_ends):
             return
         logger.warning("%s: cannot write: %s; trying again", task.name if task else key, error or type(error).__name__)
+
+
+async def _nothing() -> None:
+    return None
 
 
 async def to_the_end(write: Coroutine[Any, Any, Answer]) -> Answer:

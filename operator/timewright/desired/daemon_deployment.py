@@ -127,6 +127,9 @@ def _settings(daemon: DaemonIdentity, spec: TaskDaemonSpec, runner: RunnerImage)
     if spec.storage is not None and spec.storage.postgresql is not None:
         reference = spec.storage.postgresql.secret_key_ref.to_manifest()
         variables.append({"name": daemon_settings.STORE, "valueFrom": {"secretKeyRef": reference}})
+        max_age = spec.storage.postgresql.max_age_seconds
+        if max_age is not None:
+            variables.append({"name": daemon_settings.HISTORY_MAX_AGE_SECONDS, "value": str(max_age)})
     return variables
 
 

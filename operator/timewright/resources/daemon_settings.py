@@ -21,7 +21,10 @@ API_WRITES_PER_MINUTE = "TIMEWRIGHT_API_WRITES_PER_MINUTE"
 """The fields of `TaskDaemonSpec` of the same names, in decimal; absent where the field is."""
 
 STORE = "TIMEWRIGHT_STORE"
-"""The connection string of the PostgreSQL store, where there is one."""
+"""The connection string of the PostgreSQL database for the full history, where there is one."""
+
+HISTORY_MAX_AGE_SECONDS = "TIMEWRIGHT_HISTORY_MAX_AGE_SECONDS"
+"""For how many seconds runs are kept in it, in decimal; absent where they are kept for ever."""
 
 RUNNER_IMAGE = "TIMEWRIGHT_RUNNER_IMAGE"
 RUNNER_IMAGE_PULL_POLICY = "TIMEWRIGHT_RUNNER_IMAGE_PULL_POLICY"

@@ -33,14 +33,22 @@ class PostgreSql(Model):
         description="Where the connection string is, such as `postgresql://user:password@host/database`: a key of a "
         "Secret in the daemon's namespace."
     )
+    max_age_seconds: int | None = Field(
+        default=None,
+        ge=60,
+        le=10**10,
+        description="For how long runs are kept in the database, by their nominal time: those of all tasks of the "
+        "namespace. Default: for ever. The history limits of tasks are for TaskRuns alone.",
+    )
 
 
 class DaemonStorage(Model):
-    """Where the daemon keeps what it decides and the history of runs."""
+    """Where the daemon keeps the history of runs besides TaskRuns and statuses."""
 
     postgresql: PostgreSql | None = Field(
         default=None,
-        description="Keeps the full history in PostgreSQL. TaskRuns and statuses are still written, thinned as ever.",
+        description="Keeps the full history in PostgreSQL: every run that ends is written there within a second. "
+        "TaskRuns and statuses are still written, thinned as ever, and what is to run is decided without it.",
     )
 
 
@@ -123,7 +131,7 @@ class TaskDaemonStatus(Told):
     conditions: list[Condition] = Field(
         default_factory=list,
         description="Ready: its Pods are up. Lagging: it starts runs late, or cannot write as much as there is to "
-        "tell; the message says which.",
+        "tell; the message says which. HistoryRecorded, where there is a database: every run that has ended is in it.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     replicas: int | None = Field(default=None, description="How many Pods there are.")

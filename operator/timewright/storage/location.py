@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from timewright.storage.protocol import Store, StoreError
+
+if TYPE_CHECKING:
+    from timewright.storage.postgresql.archive import Archive
 
 VARIABLE = "TIMEWRIGHT_STORE"
 EXPECTED = "sqlite:///absolute/path, sqlite:relative/path, postgresql://user@host/database or memory:"
@@ -29,6 +33,28 @@ def store_of(url: str | None, environ: Mapping[str, str]) -> Store:
     """
     named = url or environ.get(VARIABLE)
     return _default(environ) if not named else _named(named, environ)
+
+
+def archive_of(url: str) -> Archive:
+    """Return what takes the history of runs into the PostgreSQL database of a URL; not connected yet.
+
+    Raises StoreError for a URL that names none, and where its driver is not installed.
+    """
+    scheme, colon, rest = url.partition(":")
+    if not (colon and scheme in {"postgresql", "postgres"} and rest.startswith("//")):
+        # Not the URL itself: it may have a password in it.
+        raise StoreError(f"{VARIABLE} names no PostgreSQL database: expected postgresql://user@host/database")
+    try:
+        from timewright.storage.postgresql.archive import Archive
+    except ImportError as error:
+        raise _without_driver(error) from error
+    return Archive(url)
+
+
+def _without_driver(error: ImportError) -> StoreError:
+    return StoreError(
+        f"a store in PostgreSQL ({VARIABLE}) needs psycopg: pip install 'timewright[postgresql]'. {error}"
+    )
 
 
 def default_path(environ: Mapping[str, str]) -> Path:
@@ -66,10 +92,7 @@ def _named(url: str, environ: Mapping[str, str]) -> Store:
         try:
             from timewright.storage.postgresql import PostgresqlStore
         except ImportError as error:
-            raise StoreError(
-                f"a store in PostgreSQL ({VARIABLE}) needs psycopg: pip install 'timewright[postgresql]'. {error}"
-            ) from error
-
+            raise _without_driver(error) from error
         return PostgresqlStore(url)
     if colon and scheme == "sqlite":
         from timewright.storage.sqlite import SqliteStore

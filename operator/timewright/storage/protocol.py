@@ -14,6 +14,10 @@ class StoreError(Exception):
     """The store cannot be used. The text names it, says what happened, and the remedy. It may work again later."""
 
 
+class UnfitError(StoreError):
+    """What was given cannot be recorded, however often that is tried."""
+
+
 class OwnershipLost(StoreError):  # noqa: N818 - a fact, not a fault
     """This owner was taken for dead, so what it had claimed may be somebody else's by now."""
 

@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from timewright.decisions.task_state import OpenPhase
-from timewright.resources.vocabulary import Outcome, Trigger
+from timewright.resources.vocabulary import Outcome, Reason, Trigger
 from timewright.storage.admission import admit
 from timewright.storage.kubernetes.book import Book, Snapshot
+from timewright.storage.kubernetes.inherited import ended_lately
 from timewright.storage.kubernetes.journal import (
     MOST_BYTES,
     Journal,
@@ -23,6 +24,8 @@ from timewright.storage.kubernetes.lease import Lease
 from timewright.storage.kubernetes.takeover import Timing, Told, take_over
 from timewright.storage.protocol import HistoryQuery, Lock, OwnershipLost, Retention, StoreError
 from timewright.storage.records import Change, Pause, RunRecord, StoredTask
+
+_INHERITED = "the daemon that ran it was gone before it could tell more"
 
 
 class LeaseStore:
@@ -46,6 +49,10 @@ class LeaseStore:
         """Called with the key of each task of which there is more to write."""
         self.on_unlisted: Callable[[Mapping[Outcome, int]], None] = lambda ended: None
         """Called with how many ticks have ended in each way without a record of their own."""
+        self.on_end: Callable[[RunRecord], None] = lambda run: None
+        """Called with each run that has its outcome, once that counts. Its task may be gone by then."""
+        self.on_inherited: Callable[[RunRecord], None] | None = None
+        """Called with runs of which the leader before may not have told anybody; None where nobody wants to know."""
         self.on_lost: Callable[[], None] = lambda: None
         """Called when another replica has the Lease."""
         self._lease = lease
@@ -100,7 +107,13 @@ class LeaseStore:
         """Take charge of a task, which the leader before may have had."""
         all_counters = dict(counters)
         stored = StoredTask(key, 1, last_success_at=last_success_at)
-        taken = take_over(told, self._journal, self._left.pop(key, None), present, recorded or {}, run_id_of)
+        account = self._left.pop(key, None)
+        taken = take_over(told, self._journal, account, present, recorded or {}, run_id_of)
+        if self.on_inherited is not None:
+            for tick, outcome in ended_lately(told, self._journal, account, present, recorded or {}).items():
+                reason = Reason.COMPLETED.value if outcome is Outcome.SUCCEEDED else ""
+                ended = RunRecord(key, run_id_of(tick), tick, outcome=outcome, reason=reason, message=_INHERITED)
+                self.on_inherited(ended)
         book = Book(told, stored._replace(state=taken.state), all_counters, run_id_of, retention or Retention())
         for outcome, count in taken.counts.items():
             book.counts[outcome] = count
@@ -216,6 +229,9 @@ class LeaseStore:
                 book = self._books.get(change.task)
                 if book is not None:
                     book.apply(change)
+                    for run in change.runs:
+                        if run.outcome is not None:
+                            self.on_end(run)
                     self.on_change(change.task)
                     if change.ended:
                         self.on_unlisted(change.ended)
@@ -236,7 +252,10 @@ class LeaseStore:
         recorded = []
         for run in runs:
             book = self._books.get(run.task)
-            recorded.append(book is None or book.finish(run))
+            is_recorded = book is None or book.finish(run)
+            recorded.append(is_recorded)
+            if is_recorded and run.outcome is not None:
+                self.on_end(run)
             if book is not None:
                 self.on_change(run.task)
         return recorded

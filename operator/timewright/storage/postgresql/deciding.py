@@ -1,56 +1,26 @@
-"""What owners write: claims, starts and outcomes.
-
-Whatever changes several rows locks their tasks first, in the order of their keys, so that no two wait for each other.
-Batches travel as JSON documents, which the server takes apart faster than a client puts arrays together; in parts, so
-that the event loop has something else to do in between.
-"""
+"""What owners write: claims, starts and outcomes."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-from psycopg import AsyncConnection
 
 from timewright.decisions.task_state import OpenPhase
 from timewright.storage import columns
 from timewright.storage.admission import admit, keyed_runs
-from timewright.storage.columns import COUNTED, COUNTERS, RESULT, RUN
+from timewright.storage.columns import RESULT, RUN
+from timewright.storage.postgresql.batches import (
+    Connection,
+    count,
+    execute,
+    given_columns,
+    insert_tasks,
+    lock_tasks,
+    run_values,
+    typed_columns,
+)
 from timewright.storage.records import Change, Pause, RunRecord
 
-_TYPES = {
-    "scheduled_at": "bigint",
-    "started_at": "double precision",
-    "finished_at": "double precision",
-    "exit_code": "bigint",
-    "peak_memory_bytes": "bigint",
-    "cancel_requested": "boolean",
-    "last_success_at": "bigint",
-    "last_finished_at": "bigint",
-    **dict.fromkeys(COUNTERS.values(), "bigint"),
-}
-_PART = 1000
-
-
-def _typed(names: Iterable[str]) -> str:
-    return ", ".join(f'"{name}" {_TYPES.get(name, "text")}' for name in names)
-
-
-def _given(names: Iterable[str]) -> str:
-    return columns.names(names, "given.")
-
-
-_INSERT_TASKS = b"""
-    INSERT INTO timewright.tasks (key)
-    SELECT wanted FROM json_array_elements_text(%s::json) AS wanted ORDER BY wanted
-    ON CONFLICT (key) DO NOTHING
-"""
-_LOCK_TASKS = b"""
-    SELECT key, id, version FROM timewright.tasks
-    WHERE key IN (SELECT json_array_elements_text(%s::json)) ORDER BY key FOR UPDATE
-"""
 _TAKEN_KEYS = b"""
     SELECT DISTINCT given.task, given.key
     FROM json_to_recordset(%s::json) AS given (task text, key text, run_id text)
@@ -65,8 +35,8 @@ _UPDATE_TASKS = b"""
 """
 _PUT_RUNS = f"""
     INSERT INTO timewright.runs (task_id, owner_id, {columns.names(RUN)})
-    SELECT task_id, owner_id, {_given(RUN)}
-    FROM json_to_recordset(%s::json) AS given (task_id bigint, owner_id bigint, {_typed(RUN)})
+    SELECT task_id, owner_id, {given_columns(RUN)}
+    FROM json_to_recordset(%s::json) AS given (task_id bigint, owner_id bigint, {typed_columns(RUN)})
     ON CONFLICT (task_id, run_id) DO UPDATE SET
         owner_id = excluded.owner_id, phase = excluded.phase, outcome = excluded.outcome, reason = excluded.reason,
         message = excluded.message, finished_at = excluded.finished_at, host = excluded.host
@@ -93,21 +63,11 @@ _START = f"""
 """.encode()  # noqa: S608
 _FINISH = f"""
     UPDATE timewright.runs
-    SET phase = NULL, ({columns.names(RESULT)}) = ROW ({_given(RESULT)})
-    FROM json_to_recordset(%s::json) AS given (task text, run_id text, {_typed(RESULT)})
+    SET phase = NULL, ({columns.names(RESULT)}) = ROW ({given_columns(RESULT)})
+    FROM json_to_recordset(%s::json) AS given (task text, run_id text, {typed_columns(RESULT)})
     JOIN timewright.tasks ON tasks.key = given.task
     WHERE {_ITS_OPEN_RUN} AND runs.owner_id = %s
     RETURNING tasks.key, runs.run_id
-""".encode()  # noqa: S608
-_COUNT = f"""
-    UPDATE timewright.tasks SET
-        {", ".join(f"{column} = tasks.{column} + given.{column}" for column in COUNTERS.values())},
-        last_success_at = greatest(tasks.last_success_at, given.last_success_at),
-        last_outcome = CASE WHEN given.last_finished_at >= coalesce(tasks.last_finished_at, given.last_finished_at)
-            THEN given.last_outcome ELSE tasks.last_outcome END,
-        last_finished_at = greatest(tasks.last_finished_at, given.last_finished_at)
-    FROM json_to_recordset(%s::json) AS given (key text, {_typed(COUNTED)})
-    WHERE tasks.key = given.key
 """.encode()  # noqa: S608
 _ONE_OPEN_RUN = """
     WHERE task_id = (SELECT id FROM timewright.tasks WHERE key = %s) AND run_id = %s AND outcome IS NULL
@@ -120,46 +80,27 @@ _PAUSE = b"""
         pause_reason = excluded.pause_reason, pause_until = excluded.pause_until
 """
 
-Connection = AsyncConnection[Any]
-
 
 async def commit(connection: Connection, owner_id: int, changes: Sequence[Change], now: float) -> list[bool]:
     """Make those changes that are still possible; tell which."""
-    unseen = json.dumps([change.task for change in changes if change.version == 0])
-    await connection.execute(_INSERT_TASKS, (unseen,))
+    await insert_tasks(connection, [change.task for change in changes if change.version == 0])
     ids: dict[str, int] = {}
     versions: dict[str, int] = {}
-    for key, number, version in await _lock_tasks(connection, {change.task for change in changes}):
+    for key, number, version in await lock_tasks(connection, {change.task for change in changes}):
         ids[key], versions[key] = number, version
     made = admit(changes, versions, await _taken_keys(connection, changes))
     accepted = [change for change, is_made in zip(changes, made, strict=True) if is_made]
-    await _execute(connection, _UPDATE_TASKS, (_task_values(change, ids[change.task]) for change in accepted))
+    await execute(connection, _UPDATE_TASKS, (_task_values(change, ids[change.task]) for change in accepted))
     await _put_open(connection, owner_id, ids, accepted)
     await _put_finished(connection, ids, accepted, now)
     cancelled = ({"task": change.task, "run_id": run_id} for change in accepted for run_id in change.cancel)
-    await _execute(connection, _CANCEL, cancelled)
+    await execute(connection, _CANCEL, cancelled)
     return made
-
-
-async def _execute(
-    connection: Connection, statement: bytes, given: Iterable[dict[str, Any]], *rest: Any
-) -> list[tuple[Any, ...]]:
-    rows: list[tuple[Any, ...]] = []
-    pending = iter(given)
-    while part := list(islice(pending, _PART)):
-        cursor = await connection.execute(statement, (json.dumps(part), *rest))
-        if cursor.description is not None:
-            rows += await cursor.fetchall()
-    return rows
-
-
-async def _lock_tasks(connection: Connection, keys: Iterable[str]) -> list[tuple[str, int, int]]:
-    return await (await connection.execute(_LOCK_TASKS, (json.dumps(list(keys)),))).fetchall()
 
 
 async def _taken_keys(connection: Connection, changes: Sequence[Change]) -> list[tuple[Any, ...]]:
     keyed = ({"task": task, "key": key, "run_id": run_id} for task, key, run_id in keyed_runs(changes))
-    return await _execute(connection, _TAKEN_KEYS, keyed)
+    return await execute(connection, _TAKEN_KEYS, keyed)
 
 
 def _task_values(change: Change, task_id: int) -> dict[str, Any]:
@@ -173,12 +114,12 @@ def _task_values(change: Change, task_id: int) -> dict[str, Any]:
 
 async def _put_open(connection: Connection, owner_id: int, ids: Mapping[str, int], changes: Sequence[Change]) -> None:
     given = (
-        _run_values(run, ids[run.task], None if run.phase is OpenPhase.QUEUED else owner_id)
+        run_values(run, ids[run.task], None if run.phase is OpenPhase.QUEUED else owner_id)
         for change in changes
         for run in change.runs
         if run.outcome is None
     )
-    await _execute(connection, _PUT_OPEN, given)
+    await execute(connection, _PUT_OPEN, given)
 
 
 async def _put_finished(connection: Connection, ids: Mapping[str, int], changes: Sequence[Change], now: float) -> None:
@@ -186,35 +127,28 @@ async def _put_finished(connection: Connection, ids: Mapping[str, int], changes:
         (change.task, columns.counted_without_records(change.ended)) for change in changes if change.ended
     ]
     ended = {(ids[run.task], run.run_id): run for change in changes for run in change.runs if run.outcome is not None}
-    given = (_run_values(run, task_id, None) for (task_id, _), run in ended.items())
-    put = set(await _execute(connection, _PUT_FINISHED, given))
+    given = (run_values(run, task_id, None) for (task_id, _), run in ended.items())
+    put = set(await execute(connection, _PUT_FINISHED, given))
     counted += [(run.task, columns.counted(run, now)) for identity, run in ended.items() if identity in put]
-    await _count(connection, counted)
-
-
-def _run_values(run: RunRecord, task_id: int, owner_id: int | None) -> dict[str, Any]:
-    values = dict(zip(RUN, columns.run_values(run), strict=True))
-    values["task_id"] = task_id
-    values["owner_id"] = owner_id
-    return values
+    await count(connection, counted)
 
 
 async def mark_started(connection: Connection, owner_id: int, runs: Sequence[RunRecord]) -> None:
     """Note when runs of the owner started."""
-    await _lock_tasks(connection, {run.task for run in runs})
+    await lock_tasks(connection, {run.task for run in runs})
     given = ({"task": run.task, "run_id": run.run_id, "started_at": run.started_at} for run in runs)
-    await _execute(connection, _START, given, owner_id)
+    await execute(connection, _START, given, owner_id)
 
 
 async def finish(connection: Connection, owner_id: int, runs: Sequence[RunRecord], now: float) -> list[bool]:
     """Record how runs of the owner ended; tell for which that was possible."""
-    await _lock_tasks(connection, {run.task for run in runs})
+    await lock_tasks(connection, {run.task for run in runs})
     first: dict[tuple[str, str], RunRecord] = {}
     for run in runs:
         first.setdefault((run.task, run.run_id), run)
     given = (_result_values(run) for run in first.values())
-    recorded = set(await _execute(connection, _FINISH, given, owner_id))
-    await _count(connection, [(run.task, columns.counted(run, now)) for key, run in first.items() if key in recorded])
+    recorded = set(await execute(connection, _FINISH, given, owner_id))
+    await count(connection, [(run.task, columns.counted(run, now)) for key, run in first.items() if key in recorded])
     return [(run.task, run.run_id) in recorded and first[run.task, run.run_id] is run for run in runs]
 
 
@@ -225,21 +159,11 @@ def _result_values(run: RunRecord) -> dict[str, Any]:
     return values
 
 
-async def _count(connection: Connection, counted: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
-    # One row for each task: of several the server would take one.
-    by_task: dict[str, list[tuple[Any, ...]]] = {}
-    for task, change in counted:
-        by_task.setdefault(task, []).append(change)
-    names = ("key", *COUNTED)
-    given = (dict(zip(names, (task, *columns.counted_together(each)), strict=True)) for task, each in by_task.items())
-    await _execute(connection, _COUNT, given)
-
-
 async def disown(connection: Connection, owner_id: int, changes: Sequence[Change]) -> None:
     """Give up what was claimed with these changes and what nobody started, since the answer reached nobody."""
     claimed = [run for change in changes for run in change.runs if run.outcome is None]
-    await _lock_tasks(connection, {run.task for run in claimed})
-    await _execute(connection, _DISOWN, ({"task": run.task, "run_id": run.run_id} for run in claimed), owner_id)
+    await lock_tasks(connection, {run.task for run in claimed})
+    await execute(connection, _DISOWN, ({"task": run.task, "run_id": run.run_id} for run in claimed), owner_id)
 
 
 async def request_cancel(connection: Connection, task: str, run_id: str) -> bool:
