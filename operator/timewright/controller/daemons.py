@@ -70,14 +70,31 @@ def concern_of(body: Manifest) -> Concern:
     daemons = {named} if wanted else set()
     if held:
         daemons.add(status.get("daemon") or named)
+    secrets = _secrets(spec) | _secrets(_accepted_before(body))
+    return Concern(frozenset(daemons), secrets or _NONE)
+
+
+def _secrets(spec: Manifest) -> frozenset[tuple[str, str]]:
     headers = list((spec.get("http") or {}).get("headers") or [])
     references = []
     for rule in spec.get("notify") or []:
         headers += (rule.get("webhook") or {}).get("headers") or []
         references += [((rule.get(channel) or {}).get("urlFrom") or {}).get("secretKeyRef") for channel in CHANNELS]
     references += [(each.get("valueFrom") or {}).get("secretKeyRef") for each in headers]
-    secrets = frozenset((each["name"], each["key"]) for each in references if each)
-    return Concern(frozenset(daemons), secrets or _NONE)
+    return frozenset((each["name"], each["key"]) for each in references if each)
+
+
+def _accepted_before(body: Manifest) -> Manifest:
+    """Return the spec that goes on in the place of the present one, where a daemon cannot run that."""
+    status = body.get("status") or {}
+    text = (status.get("decided") or {}).get("spec")
+    if text is None or status.get("acceptedGeneration") == (body.get("metadata") or {}).get("generation"):
+        return {}
+    try:
+        spec = json.loads(text)
+    except ValueError:
+        return {}
+    return spec if isinstance(spec, dict) else {}
 
 
 class Daemons:

@@ -57,7 +57,8 @@ class ByHand:
         now = int((run.scheduled_at or run.created_at).timestamp())
         record = RunRecord(known.uid, run.name, now, Trigger.MANUAL, OpenPhase.CLAIMED, idempotency_key=None)
         if running is None:
-            why = known.refused.message if known.refused else "it has not been accepted"
+            refused = known.refused or known.withheld
+            why = refused.message if refused else "it has not been accepted"
             _end(record, Outcome.FAILED, Reason.TASK_NOT_READY, f"the task cannot run: {why}")
             await self._commit_ended(known, record)
             return

@@ -82,6 +82,7 @@ def task_status(
     snapshot: Snapshot,
     task: ClusterTask | None,
     refused: Refused | None,
+    withheld: Refused | None = None,
     *,
     generation: int,
     daemon: str,
@@ -96,6 +97,7 @@ def task_status(
         snapshot: what there is to tell.
         task: what runs: that of the newest generation that was accepted; None where there is none.
         refused: why the newest generation is refused, if it is.
+        withheld: why it cannot run for now, though it is valid, if it cannot.
         generation: the newest.
         daemon: the name of the TaskDaemon.
         counted: names of TaskRuns that the counters include, and of which a watermark tells nothing.
@@ -131,7 +133,7 @@ def task_status(
         status["lastSuccessTime"] = at(stored.last_success_at)
     if last_run is not None and last_run.outcome is not None:
         status |= {"lastRun": last_run.run_id, "lastOutcome": last_run.outcome.value}
-    status["conditions"] = _conditions(before, status, refused, generation, now)
+    status["conditions"] = _conditions(before, status, refused, withheld, generation, now)
     return status
 
 
@@ -169,6 +171,8 @@ def _decided(snapshot: Snapshot, task: ClusterTask | None) -> Manifest:
     }
     if task is not None and task.schedule_id == written.schedule_id and task.timing is not None:
         decided["timing"] = task.timing
+    if task is not None and task.spec_text is not None:
+        decided["spec"] = task.spec_text
     return decided
 
 
@@ -182,25 +186,30 @@ def _next_ticks(task: ClusterTask, after: int) -> list[int]:
 
 
 def _conditions(
-    before: Mapping[str, Any], status: Manifest, refused: Refused | None, generation: int, now: int
+    before: Mapping[str, Any],
+    status: Manifest,
+    refused: Refused | None,
+    withheld: Refused | None,
+    generation: int,
+    now: int,
 ) -> list[Manifest]:
     instant = datetime.fromtimestamp(now, UTC)
 
     def told(kind: str, is_true: bool | None, reason: str, message: str) -> Condition:
         return condition(kind, is_true, reason, message, now=instant, generation=generation)
 
-    if refused is None:
-        conditions = [
-            told("Accepted", True, "Valid", "the spec is valid"),
-            told("Ready", True, "Scheduled", f"TaskDaemon {status['daemon']} decides its ticks"),
-        ]
-    else:
-        running = status.get("acceptedGeneration")
-        goes_on = f"; generation {running} keeps running" if running is not None else ""
+    running = status.get("acceptedGeneration")
+    goes_on = f"; generation {running} keeps running" if running is not None else ""
+    valid = told("Accepted", True, "Valid", "the spec is valid")
+    if refused is not None:
         conditions = [
             told("Accepted", False, refused.reason, refused.message),
             told("Ready", False, "NotAccepted", refused.message + goes_on),
         ]
+    elif withheld is not None:
+        conditions = [valid, told("Ready", False, withheld.reason, withheld.message + goes_on)]
+    else:
+        conditions = [valid, told("Ready", True, "Scheduled", f"TaskDaemon {status['daemon']} decides its ticks")]
     last = status.get("lastOutcome")
     if last is None:
         conditions.append(told("Healthy", None, "NoRunYet", "no run has finished yet"))

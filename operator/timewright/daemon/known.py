@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -77,7 +78,7 @@ class KnownTask:
 
     @property
     def task(self) -> ClusterTask | None:
-        """What to run of it; None where that is refused."""
+        """What to run of it: what was accepted last; None where nothing was."""
         return self.read.task
 
     @property
@@ -87,8 +88,13 @@ class KnownTask:
 
     @property
     def refused(self) -> Refused | None:
-        """Why it is refused, if it is."""
+        """Why what it says now is refused, if it is."""
         return self.read.refused
+
+    @property
+    def withheld(self) -> Refused | None:
+        """Why what it says now cannot run in this process, if it cannot."""
+        return self.read.withheld
 
     def note_written(self, version: str, status: Manifest) -> None:
         """Take over what a write of our own has made of it, until the watch tells more."""
@@ -112,7 +118,7 @@ class KnownTask:
         )
 
     def present(self) -> Timing | None:
-        """Return the schedule as it is now; None where it is refused."""
+        """Return the schedule that was accepted last; None where none was."""
         task = self.read.task
         return None if task is None else Timing(task.schedule_id, task.ticks)
 
@@ -136,8 +142,10 @@ class KnownRun:
 class Known:
     """Tasks by UID and TaskRuns by task and name."""
 
-    def __init__(self, namespace: str, daemon: str, runner: RunnerImage) -> None:
-        """Begin empty."""
+    def __init__(
+        self, namespace: str, daemon: str, runner: RunnerImage, variables: Container[str] = os.environ
+    ) -> None:
+        """Begin empty. `variables` are the names of the environment variables that the process has."""
         self.namespace, self.daemon = namespace, daemon
         self.tasks: dict[str, KnownTask] = {}
         self.uids: dict[str, str] = {}
@@ -152,7 +160,7 @@ class Known:
         """Called with the UID of each task that has come, changed or gone."""
         self.on_run: Callable[[str, str], None] = lambda task, run: None
         """Called with the names of task and TaskRun of each that has come or changed."""
-        self._runner = runner
+        self._runner, self._variables = runner, variables
 
     def put_task(self, body: Manifest) -> None:
         """Take in a ScheduledTask."""
@@ -165,6 +173,9 @@ class Known:
             read = known.read
         else:
             read = self._read(metadata["name"], metadata["uid"], generation, body.get("spec") or {})
+            if read.refused is not None or read.withheld is not None:
+                accepted = known.read if known is not None and known.read.task is not None else self._accepted(body)
+                read = replace(read, task=accepted.task, template=accepted.template)
         task = KnownTask(body, read, self.daemon)
         before = self.uids.get(task.name)
         self.tasks[task.uid] = task
@@ -229,7 +240,19 @@ class Known:
     def _read(self, name: str, uid: str, generation: int, raw: Mapping[str, Any]) -> Read:
         if raw.get("mode") != Mode.DAEMON.value:
             return Read(_OF_ANOTHER_MODE, None)
-        return read_task(self.namespace, name, uid, generation, raw, self._runner)
+        return read_task(self.namespace, name, uid, generation, raw, self._runner, self._variables)
+
+    def _accepted(self, body: Manifest) -> Read:
+        """Return what was accepted last of a task, as its status tells; whoever accepted it may be gone."""
+        metadata, status = body["metadata"], read_status(body.get("status") or {})
+        text = None if status.decided is None else status.decided.spec
+        if text is None or status.accepted_generation is None:
+            return Read(_OF_ANOTHER_MODE, None)
+        try:
+            raw = json.loads(text)
+        except ValueError:
+            return Read(_OF_ANOTHER_MODE, None)
+        return self._read(metadata["name"], metadata["uid"], status.accepted_generation, raw)
 
 
 def read_status(raw: Manifest) -> ScheduledTaskStatus:

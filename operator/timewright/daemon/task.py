@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakValueDictionary
@@ -18,6 +18,7 @@ from timewright.desired.cron_job import job_template, time_to_live
 from timewright.desired.runner_image import RunnerImage
 from timewright.desired.tick_job import tick_run_name
 from timewright.engine.task import Task
+from timewright.resources.definition import secret_variable
 from timewright.resources.kinds import PythonCall
 from timewright.resources.notify import NotifyRule
 from timewright.resources.scheduled_task import ScheduledTaskSpec
@@ -30,6 +31,9 @@ from timewright.storage.protocol import Retention
 from timewright.timetable.schedule import Schedule
 from timewright.timetable.spread import seed_of_task
 
+LONGEST_SPEC = 65_536
+"""Characters of a spec that a status keeps. Of a longer one a new leader knows only what is written in it now."""
+
 LONGEST_TIMING = 4_000
 """Characters of a schedule that a status tells. Of a longer one, such as a calendar of years, it tells none."""
 
@@ -41,6 +45,8 @@ class ClusterTask(Task):
     generation: int = 0
     timing: str | None = None
     """Everything that its spec says of when, unless that is very long."""
+    spec_text: str | None = None
+    """The spec itself as JSON, unless that is very long."""
     jobs_kept: tuple[int, int] = (3, 1)
     """How many succeeded and how many failed Jobs to keep."""
     notify: tuple[NotifyRule, ...] = ()
@@ -71,16 +77,29 @@ class Read:
 
     spec: ScheduledTaskSpec
     task: ClusterTask | None
-    """What to run in this process; None where it is refused, or its runs are Jobs."""
+    """What to run of it; where that is not what it says now, what was accepted before, if anything was."""
     refused: Refused | None = None
+    """Why what it says now is refused, if it is."""
+    withheld: Refused | None = None
+    """Why what it says now, which is valid, cannot run in this process, if it cannot."""
     template: JobTemplate | None = None
     """What its Jobs are made of, where its runs are Jobs; the caller makes the work of `task` of it."""
 
 
 def read_task(
-    namespace: str, name: str, uid: str, generation: int, raw: Mapping[str, Any], runner: RunnerImage
+    namespace: str,
+    name: str,
+    uid: str,
+    generation: int,
+    raw: Mapping[str, Any],
+    runner: RunnerImage,
+    variables: Container[str],
 ) -> Read:
-    """Judge the spec of a ScheduledTask of mode Daemon, and return what to run of it."""
+    """Judge the spec of a ScheduledTask of mode Daemon, and return what to run of it.
+
+    `variables` are the names of those that the process has. A request whose secret is not among them is withheld: its
+    runs would fail, and the next Pod has it.
+    """
     seed = seed_of_task(namespace, name)
     verdict = accept(dict(raw), seed=seed)
     if isinstance(verdict, Refused):
@@ -90,11 +109,14 @@ def read_task(
     spec = verdict.spec
     template = None
     if place_of(spec) is Place.PROCESS:
+        missing = _missing_secret(spec, variables)
+        if missing is not None:
+            return Read(spec, None, withheld=missing)
         definition = _definition(name, namespace, spec)
     else:
         template = JobTemplate(json.dumps(job_template(namespace, name, spec, runner), separators=(",", ":")).encode())
         definition = Definition(name, namespace, "job", [], spec.parameters, is_manifest=True)
-    timing = timing_of(spec)
+    timing, spec_text = timing_of(spec), json.dumps(raw, separators=(",", ":"))
     task = ClusterTask(
         definition=definition,
         key=uid,
@@ -110,11 +132,12 @@ def read_task(
         ),
         generation=generation,
         timing=timing if len(timing) <= LONGEST_TIMING else None,
+        spec_text=spec_text if len(spec_text) <= LONGEST_SPEC else None,
         jobs_kept=(spec.successful_jobs_history_limit, spec.failed_jobs_history_limit),
         notify=tuple(spec.notify),
         time_to_live=time_to_live(spec),
     )
-    return Read(spec, task, None, template)
+    return Read(spec, task, template=template)
 
 
 _schedules: WeakValueDictionary[tuple[str, str | None], Schedule] = WeakValueDictionary()
@@ -135,6 +158,22 @@ def timing_told(namespace: str, name: str, schedule_id: str, timing: str | None)
     except ValueError:
         return None
     return Timing(schedule_id, schedule.ticks)
+
+
+def _missing_secret(spec: ScheduledTaskSpec, variables: Container[str]) -> Refused | None:
+    """Tell which secret of a request this process does not have, if there is one."""
+    for index, header in enumerate(() if spec.http is None else spec.http.headers):
+        if header.value_from is None:
+            continue
+        reference = header.value_from.secret_key_ref
+        if secret_variable(reference.name, reference.key) not in variables:
+            text = (
+                f"spec.http.headers[{index}].valueFrom: key {reference.key!r} of Secret {reference.name!r} is not in "
+                "this Pod of the daemon. The operator adds it and replaces the Pods, which takes a moment; if it stays "
+                "so, see whether there is such a key, and then restart the daemon's Deployment"
+            )
+            return Refused("SecretNotInPod", text, spec)
+    return None
 
 
 def _definition(name: str, namespace: str, spec: ScheduledTaskSpec) -> Definition:

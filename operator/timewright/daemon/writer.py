@@ -141,6 +141,7 @@ class Writer:
             snapshot,
             self.running(key),
             task.refused,
+            task.withheld,
             generation=task.generation,
             daemon=self._known.daemon,
             counted=counted,

@@ -303,6 +303,11 @@ class DecidedStatus(Told):
         default=None,
         description="The fields of the spec that make up that schedule, as JSON, unless they are very long.",
     )
+    spec: str | None = Field(
+        default=None,
+        description="The spec of acceptedGeneration, as JSON, unless it is very long: a later one that is refused "
+        "leaves it running, whoever leads by then.",
+    )
     suspended: bool = Field(default=False, description="Whether the task was suspended at the watermark.")
     claimed: list[int] = Field(
         default_factory=list, description="Ticks up to the watermark whose runs have no outcome yet."
