@@ -32,6 +32,8 @@ class Configuration:
     """How long runs may go on once the process is asked to end."""
     processes: int = 32
     """How many runs that take a process or a connection are active at once."""
+    most_jobs: int | None = None
+    """How many Jobs there are at once; None where that is not limited."""
     writes_per_minute: int = 600
     store: str | None = field(default=None, repr=False)
     """The connection string of the database for the full history, if there is one. It holds a password."""
@@ -85,6 +87,7 @@ class Configuration:
             # What is left of the Pod's grace period is for records, and for the Lease.
             drain_seconds=max(0.5, 0.75 * termination),
             processes=number(names.MAX_CONCURRENT_RUNS, 16 * (os.cpu_count() or 1), 1, 100_000),
+            most_jobs=number(names.MAX_CONCURRENT_JOBS, 0, 0, 100_000) or None,
             writes_per_minute=number(names.API_WRITES_PER_MINUTE, 600, 10, 60_000),
             store=environment.get(names.STORE) or None,
             history_max_age=number(names.HISTORY_MAX_AGE_SECONDS, 0, 0, 10**10) or None,

@@ -50,8 +50,9 @@ class Figures(Collector):
         """Return what was seen in the last minute."""
         if self.leader is None or self.outcomes is None:
             return Load(0, 0, 0, 0.0)
-        waiting = self.leader.writer.waiting
-        return Load(*self.outcomes.starts(), len(waiting), waiting.oldest_seconds())
+        waiting, places = self.leader.writer.waiting, self.leader.job_places
+        starts = self.outcomes.starts()
+        return Load(*starts, len(waiting), waiting.oldest_seconds(), places.waiting, places.waiting_seconds)
 
     def lag(self) -> Lag:
         """Return whether it keeps up."""
@@ -86,6 +87,8 @@ class Figures(Collector):
             ),
             "runs_active": ("Runs that have started and not ended.", sum(not running.waits for running in active)),
             "runs_queued": ("Runs that wait for others of their task to end.", queued),
+            "jobs_active": ("Jobs that have not ended.", 0 if leader is None else leader.job_places.taken),
+            "jobs_waiting": ("Runs that wait for a Job of another to end: maxConcurrentJobs.", load.jobs_waiting),
             "write_backlog": ("Tasks of which there is something to write.", load.waiting),
             "write_backlog_age_seconds": ("Seconds for which the first of these has waited.", load.waiting_seconds),
             "lagging": (

@@ -13,6 +13,7 @@ from typing import Any
 from timewright.cluster.api import JOBS, PODS, Api, ApiError
 from timewright.cluster.observe import observe_job, observe_pod
 from timewright.daemon.documents import JobOfRun
+from timewright.daemon.job_places import JobPlaces
 from timewright.daemon.task import ClusterTask, JobTemplate
 from timewright.decisions.observed import ObservedJob, ObservedPod
 from timewright.decisions.result import Obstacle, Result, obstacle_of, result_of
@@ -37,8 +38,9 @@ RETRY_SECONDS = 0.5
 class Jobs:
     """The Jobs of this daemon, as they are now. Every replica follows them, so that each can go on with them."""
 
-    def __init__(self, api: Api, namespace: str, daemon: str) -> None:
-        """Begin empty."""
+    def __init__(self, api: Api, namespace: str, daemon: str, most: int | None = None) -> None:
+        """Begin empty. `most` is how many Jobs there may be at once; None where that is not limited."""
+        self.places = JobPlaces(most)
         self.api, self.namespace, self.daemon = api, namespace, daemon
         self.may_create: Callable[[], bool] = lambda: False
         """Whether this process leads, and so may create Jobs."""
@@ -110,10 +112,15 @@ class JobWork(Elsewhere):
         """UIDs of TaskRuns made by hand, by their names: the Jobs' names follow from them."""
 
     async def carry_out(self, context: RunContext, stop: StopRequest) -> RunResult:
-        """Create the Job, or find it, and wait for its end."""
+        """Create the Job once there is room for it, or find it, and wait for its end."""
         body = self._manifest(context)
         name = body["metadata"]["name"]
         began = time.time()
+        known = self._jobs.find(name)
+        if known is not None and known.controller_uid == self._task.key:
+            self._jobs.places.take_at_once()
+        elif not await self._jobs.places.take(stop):
+            return _ended(Outcome.CANCELLED, stop.reason.value, stop.message, began)
         try:
             found = await self._create(body, stop)
             if isinstance(found, RunResult):
@@ -121,6 +128,7 @@ class JobWork(Elsewhere):
             self._jobs.made[context.run_id] = JobOfRun(found.name, found.uid)
             return await self._follow(found, stop, began)
         finally:
+            self._jobs.places.give_back()
             self._jobs.followed(name)
 
     def _manifest(self, context: RunContext) -> Manifest:

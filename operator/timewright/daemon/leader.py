@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from timewright.daemon import documents
 from timewright.daemon.by_hand import ByHand, manual_record
 from timewright.daemon.configuration import Configuration
 from timewright.daemon.history import FullHistory
+from timewright.daemon.job_places import JobPlaces
 from timewright.daemon.jobs import Jobs, JobWork
 from timewright.daemon.known import Known, KnownTask, read_status
 from timewright.daemon.task import ClusterTask
@@ -28,6 +30,7 @@ from timewright.engine.loop import Loop
 from timewright.engine.session import begin
 from timewright.engine.task import Task
 from timewright.engine.work import attend, relieve_garbage_collector
+from timewright.resources import daemon_settings
 from timewright.resources.vocabulary import Outcome, Phase, Reason, Trigger
 from timewright.storage.kubernetes.lease import Lease
 from timewright.storage.kubernetes.store import LeaseStore
@@ -82,6 +85,11 @@ class Leader:
         self._background: set[asyncio.Task[None]] = set()
 
     @property
+    def job_places(self) -> JobPlaces:
+        """How many Jobs there are, and who waits to create one."""
+        return self._jobs.places
+
+    @property
     def tasks(self) -> dict[str, ClusterTask]:
         """The tasks that run, by UID."""
         return self._running
@@ -89,7 +97,8 @@ class Leader:
     async def run(self, stop: asyncio.Event) -> None:
         """Schedule until told to stop or until the Lease is lost, then let what is active come to its end."""
         await self._take_over()
-        surroundings = Surroundings(processes=self._parts.configuration.processes, live=False, says=False)
+        processes, environ = self._parts.configuration.processes, _environment_of_tasks()
+        surroundings = Surroundings(processes=processes, live=False, says=False, environ=environ)
         async with begin(self.store, surroundings, logger.warning) as session:
             ledger, executor = session.ledger, session.executor
             self.executor = executor
@@ -470,3 +479,8 @@ class Leader:
         task: asyncio.Task[None] = asyncio.ensure_future(work)  # type: ignore[call-overload]
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+def _environment_of_tasks() -> dict[str, str]:
+    """Return what the processes of tasks inherit: all but the password of the database, which is the daemon's own."""
+    return {name: value for name, value in os.environ.items() if name != daemon_settings.STORE}

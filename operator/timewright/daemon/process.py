@@ -71,7 +71,7 @@ class Process:
 
     async def live(self, api: Api, watching: Any = watch) -> bool:
         """Do the same until `stop` is set, with an API to speak to and a way to watch it."""
-        jobs = Jobs(api, self.configuration.namespace, self.configuration.daemon)
+        jobs = Jobs(api, self.configuration.namespace, self.configuration.daemon, self.configuration.most_jobs)
         beside = [asyncio.ensure_future(each) for each in (*self._inform(api, jobs, watching), self._turn())]
         try:
             await self._until_stop(asyncio.gather(*(each.synced.wait() for each in self.informers)))

@@ -26,6 +26,10 @@ class Load:
     """Of how many tasks there is something to write."""
     waiting_seconds: float
     """For how long the first of them has been ready to be written."""
+    jobs_waiting: int = 0
+    """How many runs wait for the Job of another to end."""
+    jobs_waiting_seconds: float = 0.0
+    """For how long the first of them has waited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,9 @@ class Lag:
 
 def lag_of(load: Load) -> Lag:
     """Tell whether a daemon lags, starts before writes: a record that comes late is the lesser evil."""
+    if load.jobs_waiting_seconds > LATE_SECONDS:
+        text = f"{load.jobs_waiting} runs wait for Jobs to end, the first for {load.jobs_waiting_seconds:.0f} s"
+        return Lag(True, "JobsWait", f"{text}; raise maxConcurrentJobs, or spread the tasks")
     if load.late > LATE_SHARE * load.started:
         text = f"{load.late} of {load.started} runs in the last minute started more than {LATE_SECONDS:g} s late"
         return Lag(True, "StartsLate", f"{text}; give it more CPU, raise maxConcurrentRuns, or spread its tasks")

@@ -115,6 +115,7 @@ def _settings(daemon: DaemonIdentity, spec: TaskDaemonSpec, runner: RunnerImage)
         daemon_settings.LEASE_DURATION_SECONDS: spec.lease_duration_seconds,
         daemon_settings.TERMINATION_GRACE_PERIOD_SECONDS: spec.termination_grace_period_seconds,
         daemon_settings.MAX_CONCURRENT_RUNS: spec.max_concurrent_runs,
+        daemon_settings.MAX_CONCURRENT_JOBS: spec.max_concurrent_jobs,
         daemon_settings.API_WRITES_PER_MINUTE: spec.api_writes_per_minute,
         daemon_settings.RUNNER_IMAGE: runner.image,
         daemon_settings.RUNNER_IMAGE_PULL_POLICY: runner.pull_policy,

@@ -41,10 +41,14 @@ def parameter_variable(name: str) -> str:
     return f"TIMEWRIGHT_PARAMETER_{name.upper()}"
 
 
+SECRET_PREFIX = "TIMEWRIGHT_SECRET_"  # noqa: S105 - a name
+"""How the names of variables begin that carry secrets into a process."""
+
+
 def secret_variable(secret: str, key: str) -> str:
     """Return the environment variable that carries one key of a Secret into the runner."""
     digest = hashlib.sha256(f"{secret}/{key}".encode()).hexdigest()
-    return f"TIMEWRIGHT_SECRET_{digest[:12].upper()}"
+    return f"{SECRET_PREFIX}{digest[:12].upper()}"
 
 
 def nominal_time_from_job_name(job_name: str) -> datetime | None:

@@ -110,6 +110,13 @@ class TaskDaemonSpec(Model):
         description="How many runs may be active at once in the process; more of them wait. Default: 16 for "
         "each CPU of the node.",
     )
+    max_concurrent_jobs: int | None = Field(
+        default=None,
+        ge=1,
+        le=100000,
+        description="How many Jobs of the daemon's tasks there may be at once; more runs wait for one to end, the one "
+        "whose turn came first first. Default: no limit, as for CronJobs; quotas and the scheduler decide.",
+    )
     api_writes_per_minute: int = Field(
         default=600,
         ge=10,

@@ -100,7 +100,7 @@ class RunContext:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What the task's process sees: neither the secrets of an `http` task nor the definition.
+        """What the task's process sees: neither the secrets of `http` tasks nor the definition.
 
         It is made when it is first asked for, since a function in this process never does.
         """
@@ -138,10 +138,10 @@ class RunContext:
         )
 
     def _make_environment(self) -> dict[str, str]:
-        environment = {**self._base, **self._extra}
+        # All secrets, not its own only: of a daemon's process, which holds those of many tasks, it may be a child.
+        environment = {name: value for name, value in self._base.items() if not name.startswith(names.SECRET_PREFIX)}
+        environment |= self._extra
         environment.pop(names.DEFINITION, None)
-        for name in self.secrets:
-            environment.pop(name, None)
         environment.setdefault(names.TASK_NAME, self.task)
         environment[names.RUN_ID] = self.run_id
         environment[names.SCHEDULED_AT] = format_time(self.scheduled_at)

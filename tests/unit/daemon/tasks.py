@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from pathlib import Path
 
 from timewright.runner.current_run import current_run
 
@@ -39,3 +41,10 @@ async def take_a_moment() -> None:
     """Write down, and end a moment later."""
     await note()
     await asyncio.sleep(0.4)
+
+
+def write_environment(path: str) -> None:
+    """Write down what this process sees, from one of its own since it is no coroutine."""
+    new = Path(f"{path}.new")
+    new.write_text("".join(f"{name}={value}\n" for name, value in os.environ.items()))
+    new.rename(path)
