@@ -66,13 +66,14 @@ class Verdict:
         )
 
 
-def judge(evidence: Evidence, until: int, oracle: Robfig, *, frozen: Iterable[int] = ()) -> Verdict:
+def judge(evidence: Evidence, until: int, oracle: Robfig, *, deposed: Iterable[int] = ()) -> Verdict:
     """Judge all ticks from a task's creation up to an instant, which every task has to have decided by now.
 
-    Processes that were `frozen` come back in the middle of a run, which may then be beside another's.
+    Processes that were `deposed`, by their ids, were taken for dead while they went on: nobody can end what they had
+    begun, so it may go on beside another run of the task.
     """
     verdict = Verdict()
-    pids = {str(each) for each in frozen}
+    pids = {str(each) for each in deposed}
     for task in evidence.tasks.values():
         verdict.add(_judge(task, until, oracle, pids))
     for (name, tick), starts in evidence.strangers.items():
@@ -81,7 +82,7 @@ def judge(evidence: Evidence, until: int, oracle: Robfig, *, frozen: Iterable[in
     return verdict
 
 
-def _judge(task: Task, until: int, oracle: Robfig, frozen: set[str]) -> Verdict:
+def _judge(task: Task, until: int, oracle: Robfig, deposed: set[str]) -> Verdict:
     verdict = Verdict()
     end = until if task.watermark is None else max(until, task.watermark)
     ticks, perhaps = _ticks(task, end, oracle)
@@ -114,7 +115,7 @@ def _judge(task: Task, until: int, oracle: Robfig, frozen: set[str]) -> Verdict:
     begun = [tick for tick in task.waiting if task.starts.get(tick)]
     verdict.violations += [f"{task.name}@{tick}: started, though it is said to wait" for tick in begun]
     _judge_by_hand(task, verdict)
-    _judge_overlap(task, verdict, frozen)
+    _judge_overlap(task, verdict, deposed)
     _judge_counters(task, verdict, silent, started_otherwise, len(perhaps) - len(seen))
     regular = {*ticks, *task.waiting}
     unscheduled = [tick for tick in task.starts if task.created < tick <= end and tick not in regular]
@@ -172,14 +173,14 @@ def _judge_by_hand(task: Task, verdict: Verdict) -> None:
             verdict.violations.append(f"{task.name}, {name}: recorded as {outcome}, but it ran")
 
 
-def _judge_overlap(task: Task, verdict: Verdict, frozen: set[str]) -> None:
+def _judge_overlap(task: Task, verdict: Verdict, deposed: set[str]) -> None:
     """No more runs at once than the task allows, as far as they tell when they were over."""
     if task.limit is None:
         return
     starts = [each for of_one in (*task.starts.values(), *task.by_hand_starts.values()) for each in of_one]
     events = []
     for each in starts:
-        if each.until is not None and each.carrier.partition(".")[0] not in frozen:
+        if each.until is not None and each.carrier.partition(".")[0] not in deposed:
             events += [(each.at, 1, each), (max(each.at, each.until), 0, each)]
     active: list[Start] = []
     for _, begins, start in sorted(events, key=lambda event: event[:2]):

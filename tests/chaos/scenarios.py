@@ -85,7 +85,7 @@ def stops(stage: Stage, times: int) -> Measured:
         time.sleep(random.uniform(0.0, 1.0))
         at = time.time()
         leader.send(signal.SIGSTOP)
-        stage.frozen.add(leader.pid)
+        stage.deposed.add(leader.pid)
         measured.faults += 1
         measured.takeovers.append(stage.wait_runs(at, besides=leader))
         time.sleep(random.uniform(0.0, stage.lease))
@@ -114,6 +114,7 @@ def partitions(stage: Stage, times: int) -> Measured:
         time.sleep(random.uniform(0.0, 1.0))
         at = time.time()
         cuts[leader.identity].cut()
+        stage.deposed.add(leader.pid)
         measured.faults += 1
         # It goes on with what it has claimed until its own clock says that others may have the Lease.
         measured.takeovers.append(stage.wait_runs(at, besides=leader))
@@ -136,10 +137,13 @@ def outage(stage: Stage, times: int, seconds: float = 30.0) -> Measured:
     _two(stage)
     for _ in range(times):
         stage.wait_runs(time.time())
+        leader = stage.wait_leader()
         with stage.cluster.without("apiserver"):
             measured.faults += 1
             time.sleep(seconds)
         measured.handovers.append(stage.wait_runs(time.time()))
+        if stage.wait_leader() is not leader:
+            stage.deposed.add(leader.pid)
     return measured
 
 

@@ -51,8 +51,8 @@ class Stage:
         self.trace = folder / "trace"
         self.replicas: list[DaemonProcess] = []
         self.people = People(proxy, name)
-        self.frozen: set[int] = set()
-        """Processes that were stopped for a while, by their ids."""
+        self.deposed: set[int] = set()
+        """Processes that were taken for dead while they went on, by their ids."""
 
     def replica(self, *before: str, kubeconfig: Path | None = None, **environment: str) -> DaemonProcess:
         """Start another replica, and wait until it stands by or leads."""
@@ -130,7 +130,7 @@ class Stage:
                 lines = self.trace.read_text().splitlines() if self.trace.exists() else []
                 jobs, runs = list(self.recorder.jobs.values()), list(self.recorder.task_runs.values())
                 found = gather(tasks, jobs, runs, lines, self.people.edits)
-                verdict = judge(found, until, oracle, frozen=self.frozen)
+                verdict = judge(found, until, oracle, deposed=self.deposed)
                 rests = all(_rests(each) for each in tasks)
                 if (rests and not verdict.violations) or time.monotonic() > deadline:
                     if not rests:
