@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 from tests.audit.verdict import Verdict
-from tests.chaos.scenarios import ALL, Measured
+from tests.chaos.measured import Measured
+from tests.chaos.scenarios import ALL
 from tests.chaos.stage import install_definitions, stage
 from tests.cluster import Cluster
 

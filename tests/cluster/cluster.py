@@ -155,6 +155,15 @@ class Cluster:
         finally:
             self.start(component)
 
+    @contextmanager
+    def hanging(self, component: str) -> Iterator[None]:
+        """A `with` block during which a component stands still: what it is asked is answered afterwards, or never."""
+        self._sandbox.signal(component, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._sandbox.signal(component, signal.SIGCONT)
+
     def _boot(self) -> None:
         self._sandbox.create()
         self._pki.create()

@@ -42,7 +42,7 @@ class DaemonProcess:
         self._log = log
         self.port = DaemonProcess._next_port
         DaemonProcess._next_port += 2
-        self.identity = f"daemon-{uuid.uuid4().hex[:8]}"
+        self.identity = environment.get("POD_NAME") or f"daemon-{uuid.uuid4().hex[:8]}"
         self._environment = {
             **cluster.environment,
             "KUBECONFIG": str(kubeconfig),
