@@ -169,7 +169,8 @@ def _judge_by_hand(task: Task, verdict: Verdict) -> None:
         verdict.by_hand[outcome] += 1
         if outcome == "Succeeded" and not any(each.ended for each in starts):
             verdict.violations.append(f"{task.name}, {name}: recorded as Succeeded, but no run of it ended")
-        if outcome in ("Skipped", "Missed") and starts:
+        # What is to start again may be found out to be too late for that.
+        if starts and outcome in (("Skipped",) if task.may_rerun else ("Skipped", "Missed")):
             verdict.violations.append(f"{task.name}, {name}: recorded as {outcome}, but it ran")
 
 

@@ -45,7 +45,9 @@ class ByHand:
         if task is None or task.given_back or run.finished or run.deleting or run.phase is Phase.RUNNING:
             return False
         book = self._store.book(task.uid)
-        return book is not None and run.name not in book.open and run.daemon in (None, self._known.daemon)
+        if book is None or run.daemon not in (None, self._known.daemon):
+            return False
+        return run.name not in book.open and all(run.name != each.run_id for each in book.by_hand)
 
     async def start(self, run: ObservedRun, loop: Loop, executor: Executor, running: ClusterTask | None) -> None:
         """Start a TaskRun, let it wait, or tell why not. Raises ApiError and OSError when that cannot be told."""

@@ -34,6 +34,7 @@ from timewright.resources import daemon_settings
 from timewright.resources.vocabulary import Outcome, Phase, Reason, Trigger
 from timewright.storage.kubernetes.lease import Lease
 from timewright.storage.kubernetes.store import LeaseStore
+from timewright.storage.kubernetes.takeover import Timing
 from timewright.storage.protocol import StoreError
 from timewright.storage.records import RunRecord
 
@@ -78,6 +79,8 @@ class Leader:
         """Called with runs that have their outcome."""
         self._by_hand = ByHand(parts.api, parts.known, self.store, self.writer)
         self._running: dict[str, ClusterTask] = {}
+        self._told_timings: dict[str, Timing] = {}
+        """By UID, the schedule that a task's status told when it was taken charge of."""
         self._changed: asyncio.Queue[str] = asyncio.Queue()
         self._asked: asyncio.Queue[str] = asyncio.Queue()
         self._returning: dict[str, asyncio.Task[None]] = {}
@@ -107,6 +110,7 @@ class Leader:
             executor.on_outcomes = self._outcomes
             self.store.on_lost = self._lose
             self._jobs.may_create = self.writer.may_write = ledger.holds
+            self._remember_timings(loop)
             await loop.replace_tasks(list(self._running.values()))
             self.store.decided_until = loop.decided_until
             self._resume_jobs(executor)
@@ -168,6 +172,9 @@ class Leader:
         if self.history is not None:
             self.history.learn(task.uid, task.name)
         status = read_status(task.raw_status)
+        told = task.told(self._known.namespace, status)
+        if told.timing is not None:
+            self._told_timings[task.uid] = told.timing
         runs = self._known.runs[task.name]
         recorded = {
             run.tick: run.outcome
@@ -178,7 +185,7 @@ class Leader:
         success = status.last_success_time
         book = self.store.adopt(
             task.uid,
-            task.told(self._known.namespace, status),
+            told,
             task.present(),
             counters=counters,
             run_id_of=functools.partial(tick_run_name, task.name),
@@ -203,6 +210,12 @@ class Leader:
             self._count_by_name(task, name)
         if task.task is not None:
             self._running[task.uid] = self._runnable(task, task.task)
+
+    def _remember_timings(self, loop: Loop) -> None:
+        """Tell of schedules by which ticks may have been due while nobody was there, and which were changed then."""
+        for uid, timing in self._told_timings.items():
+            loop.remember(uid, timing.schedule_id, timing.ticks)
+        self._told_timings.clear()
 
     def _runnable(self, known: KnownTask, task: ClusterTask) -> ClusterTask:
         """Return a task whose runs are Jobs together with what makes them."""
@@ -277,6 +290,7 @@ class Leader:
             return
         if book is None:
             self._adopt(task)
+            self._remember_timings(loop)
         elif task.task is not None:
             self._running[uid] = self._runnable(task, task.task)
             book.retain(task.task.retention)

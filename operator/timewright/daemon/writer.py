@@ -197,8 +197,9 @@ class Writer:
             return
         jobs = [job for job in self._jobs.of_task(task.uid) if job.finished and not job.deleting]
         jobs.sort(key=lambda job: (job.start_time or job.created_at, job.name), reverse=True)
-        open_runs = self._store.book(task.uid)
-        waiting = set() if open_runs is None else set(open_runs.open)
+        book = self._store.book(task.uid)
+        # A new leader makes the Job of a run anew if it finds neither the Job nor how it ended.
+        waiting = set() if book is None else {*book.open, *(run.run_id for run in book.ended)}
         for succeeded, limit in ((True, running.jobs_kept[0]), (False, running.jobs_kept[1])):
             alike = [job for job in jobs if job.succeeded is succeeded]
             for job in alike[limit:]:

@@ -17,3 +17,5 @@ class Rules(NamedTuple):
     """Changes whenever the ticks do: a digest of the expressions, the zone and all that narrows them."""
     policies: Policies = Policies()
     suspended: bool = False
+    former: Ticks | None = None
+    """Those of the schedule that the watermark belongs to, where that is another one by now and still known."""

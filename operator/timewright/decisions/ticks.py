@@ -16,11 +16,11 @@ from collections.abc import Iterable
 
 from timewright.decisions.applying import apply
 from timewright.decisions.decision import Decision, End, EndMany, Enqueue, Start
-from timewright.decisions.overlap import oldest_first, place
+from timewright.decisions.overlap import most_active, oldest_first, place
 from timewright.decisions.rules import Rules
 from timewright.decisions.task_state import OpenPhase, OpenRun, TaskState
 from timewright.decisions.undecided import ON_TIME, sort_undecided
-from timewright.resources.vocabulary import MissedRunsPolicy, OnLost, Outcome, Reason, Trigger
+from timewright.resources.vocabulary import ConcurrencyPolicy, MissedRunsPolicy, OnLost, Outcome, Reason, Trigger
 
 __all__ = ["Decision", "End", "EndMany", "Enqueue", "Rules", "Start", "apply", "decide", "decide_at_length"]
 
@@ -58,8 +58,11 @@ def decide_at_length(rules: Rules, state: TaskState, now: int) -> Decision:
     """Decide as `decide` does, whatever the case is."""
     deadline = rules.policies.starting_deadline
     undecided = sort_undecided(rules, state, now)
-    lost, rerun = _unproven(rules, state)
-    active = oldest_first(run for run in state.open_runs if run.phase is not OpenPhase.QUEUED and run not in lost)
+    lost, rerun, later = _unproven(rules, state)
+    gone_or_later = (*lost, *later)
+    active = oldest_first(
+        run for run in state.open_runs if run.phase is not OpenPhase.QUEUED and run not in gone_or_later
+    )
     queued = oldest_first(run for run in state.open_runs if run.phase is OpenPhase.QUEUED)
     expired = [run for run in queued if deadline is not None and _expires(run) and now - run.scheduled_at > deadline]
     held = [run for run in queued if rules.suspended and _expires(run)]
@@ -93,12 +96,20 @@ def decide_at_length(rules: Rules, state: TaskState, now: int) -> Decision:
     )
 
 
-def _unproven(rules: Rules, state: TaskState) -> tuple[list[OpenRun], list[OpenRun]]:
-    """Return the runs that end as Lost, and those that start again and so keep their place."""
-    unproven = [run for run in state.open_runs if not run.proven and run.phase is not OpenPhase.QUEUED]
-    if rules.policies.on_lost is OnLost.RERUN and not rules.suspended:
-        return [], unproven
-    return unproven, []
+def _unproven(rules: Rules, state: TaskState) -> tuple[list[OpenRun], list[OpenRun], list[OpenRun]]:
+    """Return the runs that end as Lost, those that start again and so keep their place, and those that do so later.
+
+    More of them than may be active at once can be unproven: of some nobody can tell whether they had a place at all.
+    """
+    taken = [run for run in state.open_runs if run.phase is not OpenPhase.QUEUED]
+    unproven = oldest_first(run for run in taken if not run.proven)
+    if rules.policies.on_lost is not OnLost.RERUN or rules.suspended:
+        return unproven, [], []
+    room = max(0, most_active(rules.policies) - (len(taken) - len(unproven)))
+    if rules.policies.concurrency is ConcurrencyPolicy.REPLACE:
+        first = max(0, len(unproven) - room)
+        return unproven[:first], unproven[first:], []
+    return [], unproven[:room], unproven[room:]
 
 
 def _ask_again_at(rules: Rules, decided: int, waiting: Iterable[int]) -> int | None:

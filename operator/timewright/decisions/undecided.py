@@ -53,8 +53,9 @@ def sort_undecided(rules: Rules, state: TaskState, now: int) -> Sorted:
     """Sort the ticks after the watermark up to and including `now`."""
     policies = rules.policies
     first = _baseline(rules, state, now) + 1
+    gone, gone_many = _gone(rules, state, first)
     if rules.suspended and policies.on_resume is not MissedRunsPolicy.SKIP:
-        return Sorted(watermark=first - 1)
+        return Sorted(watermark=first - 1, end=gone, end_many=gone_many)
     endings = []
     if rules.suspended or (state.suspended and policies.on_resume is MissedRunsPolicy.SKIP):
         # Of the moment at which a task was resumed no more is known than that it is over.
@@ -72,6 +73,7 @@ def sort_undecided(rules: Rules, state: TaskState, now: int) -> Sorted:
     until = startable[0] if startable else now + 1
     endings.append(_Ending(first, until, *_passed_over(rules, state, policy)))
     end, end_many = _told(rules.ticks, endings)
+    end, end_many = (*gone, *end), (*gone_many, *end_many)
     watermark = max(first - 1, now)
     if policy is MissedRunsPolicy.ALL:
         return Sorted(watermark, tuple(Start(tick) for tick in on_time), tuple(late), end, end_many)
@@ -85,6 +87,18 @@ def _baseline(rules: Rules, state: TaskState, now: int) -> int:
     if state.schedule_id != rules.schedule_id and rules.policies.on_schedule_change is MissedRunsPolicy.SKIP:
         return max(state.watermark, now - 1)
     return state.watermark
+
+
+def _gone(rules: Rules, state: TaskState, first: int) -> tuple[tuple[End, ...], tuple[EndMany, ...]]:
+    """Tell how those ticks of the schedule before end that nobody has decided on, and nobody will any more."""
+    if rules.former is None or state.watermark is None or state.watermark + 1 >= first:
+        return (), ()
+    if state.schedule_id == rules.schedule_id or rules.policies.on_schedule_change is not MissedRunsPolicy.SKIP:
+        return (), ()
+    how = Outcome.MISSED, Reason.SCHEDULE_CHANGED, "the schedule was changed before anybody decided on it"
+    if state.suspended:
+        how = Outcome.SKIPPED, Reason.SUSPENDED, "the task was suspended, and then its schedule was changed"
+    return _told(rules.former, [_Ending(state.watermark + 1, first, *how)])
 
 
 def _policy(rules: Rules, state: TaskState) -> MissedRunsPolicy:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from timewright.engine.ledger import Ledger
     from timewright.engine.task import Task
     from timewright.storage.records import RunRecord
+    from timewright.timetable.ticks import Ticks
 
 LEAD_SECONDS = 0.8
 """How long before its second a tick is claimed, unless claiming has turned out to take longer."""
@@ -76,6 +77,8 @@ class Loop:
         self._entries: dict[str, Entry] = {}
         self._agenda = Agenda()
         self._released: set[str] = set()
+        self._former: dict[str, tuple[str, Ticks]] = {}
+        """By key, a schedule that a task had before, and to which its watermark may still belong."""
         self._woken = asyncio.Event()
         self._claiming = 0.0
         """How long it took to claim a second, in seconds; what is long ago counts less."""
@@ -98,12 +101,14 @@ class Loop:
         for key in [key for key in self._entries if key not in wanted]:
             changed[key] = None
             del self._entries[key]
+            self._former.pop(key, None)
             self._agenda.put(key, None)
         fresh = [task for key, task in wanted.items() if key not in self._entries or self._entries[key].task != task]
         for task in fresh:
             known = self._entries.get(task.key)
             self._entries[task.key] = Entry(task, known.stored if known else StoredTask(task.key), 0)
             if known is not None:
+                self._remember_former(known, task)
                 changed[task.key] = task
         self._executor.replace_tasks(changed)
         for position, key in enumerate(wanted):
@@ -111,6 +116,13 @@ class Loop:
         began = time.monotonic()
         await self.decide([task.key for task in fresh])
         self._claiming = max(self._claiming, time.monotonic() - began)  # until it is known better
+
+    def remember(self, key: str, schedule_id: str, ticks: Ticks) -> None:
+        """Tell when a task was due by a schedule that is not its own any more.
+
+        Ticks of that one on which nobody has decided, since nobody could, then end with a record.
+        """
+        self._former[key] = schedule_id, ticks
 
     async def replace_task(self, task: Task) -> None:
         """Schedule a task from now on, in place of what was known under its key."""
@@ -120,13 +132,19 @@ class Loop:
         position = known.position if known else len(self._entries)
         self._entries[task.key] = Entry(task, known.stored if known else StoredTask(task.key), position)
         if known is not None:
+            self._remember_former(known, task)
             self._executor.replace_task(task)
         self._agenda.put(task.key, int(time.time()))
         await self.decide([task.key])
 
+    def _remember_former(self, known: Entry, task: Task) -> None:
+        if known.task.schedule_id == known.stored.state.schedule_id:
+            self.remember(task.key, known.task.schedule_id, known.task.ticks)
+
     def remove_task(self, key: str) -> None:
         """Start no more ticks of a task. What was claimed of it still starts, see `Executor.revoke`."""
         self._entries.pop(key, None)
+        self._former.pop(key, None)
         self._released.discard(key)
         self._agenda.put(key, None)
 
@@ -249,11 +267,21 @@ class Loop:
             self._agenda.put(key, None)
             return None
         try:
-            return plan(entry.task, entry.stored, now, self._executor.host)
+            return plan(entry.task, entry.stored, now, self._executor.host, self._former_ticks(entry))
         except Exception as error:  # noqa: BLE001 - one task's fault, whatever it is, is no other's
             self._ledger.tell(f"{entry.task.name}: timewright failed to decide: {type(error).__name__}: {error}")
             self._agenda.put(key, now + _TRY_AGAIN_SECONDS)
             return None
+
+    def _former_ticks(self, entry: Entry) -> Ticks | None:
+        """Return the ticks of the schedule that a task's watermark belongs to, if that is another one by now."""
+        former = self._former.get(entry.task.key)
+        if former is None:
+            return None
+        recorded = entry.stored.state.schedule_id
+        if recorded == entry.task.schedule_id:
+            del self._former[entry.task.key]
+        return former[1] if recorded == former[0] and recorded != entry.task.schedule_id else None
 
     def _plans(self, keys: Iterable[str]) -> list[tuple[str, Plan]]:
         """Decide on tasks as of now."""
@@ -339,7 +367,7 @@ class Loop:
         if entry is None:
             return
         entry.stored = without_run(entry.stored, run)
-        if any(each.phase is OpenPhase.QUEUED for each in entry.stored.state.open_runs):
+        if any(each.phase is OpenPhase.QUEUED or not each.proven for each in entry.stored.state.open_runs):
             self._agenda.put(task.key, int(time.time()))
             self.wake()
 

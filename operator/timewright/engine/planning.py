@@ -10,6 +10,7 @@ from timewright.decisions.ticks import Decision, Rules, apply, decide
 from timewright.engine.task import NEVER, Task
 from timewright.resources.vocabulary import Outcome, Reason
 from timewright.storage.records import Change, RunRecord, StoredTask
+from timewright.timetable.ticks import Ticks
 
 
 class Plan(NamedTuple):
@@ -34,9 +35,13 @@ def rules_of(task: Task, stored: StoredTask, now: int) -> Rules:
     return Rules(task.ticks, task.schedule_id, task.policies, task.suspended or paused)
 
 
-def plan(task: Task, stored: StoredTask, now: int, host: str) -> Plan:
-    """Decide on a task as it is recorded, at an instant in UTC seconds. `host` is the name of this machine."""
-    decision = decide(rules_of(task, stored, now), stored.state, now)
+def plan(task: Task, stored: StoredTask, now: int, host: str, former: Ticks | None = None) -> Plan:
+    """Decide on a task as it is recorded, at an instant in UTC seconds. `host` is the name of this machine.
+
+    `former` has the ticks of the schedule that its watermark belongs to, where that is another one by now.
+    """
+    rules = rules_of(task, stored, now)
+    decision = decide(rules if former is None else rules._replace(former=former), stored.state, now)
     if is_idle(decision, stored.state):
         return Plan(None, (), (), stored, decision.ask_again_at)
     if len(decision.start) == 1 and not stored.state.open_runs and decision.does_no_more_than_start:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -108,3 +109,25 @@ async def test_what_ends_as_its_leader_is_told_to_end_is_not_lost() -> None:
     async with Replica(cluster, "pod-2"):
         await until(lambda: cluster.status()["counters"]["succeeded"] == 1)
     assert told(cluster, "now")["outcome"] == "Succeeded"
+
+
+async def test_what_is_refused_starts_neither_before_nor_after_that_is_written() -> None:
+    cluster = LiveCluster()
+    python(cluster, function="take_a_moment", concurrencyPolicy="Forbid")
+    async with Replica(cluster) as replica:
+        await until(lambda: replica.leads and cluster.status().get("watermark"))
+        assert replica.process.leader is not None
+        writer = replica.process.leader.writer
+        may_write, writer.may_write = writer.may_write, lambda: False
+        cluster.ask("first", "task")
+        await until(lambda: tasks.started)
+        cluster.ask("second", "task")
+        await asyncio.sleep(1.0)
+        # Something about it changes while the first one does not stand in its way any more.
+        cluster.edit(TASK_RUNS, "second", lambda body: body["metadata"].setdefault("labels", {}).update(some="label"))
+        await asyncio.sleep(0.5)
+        writer.may_write = may_write
+        await until(lambda: told(cluster, "second").get("outcome"))
+        await until(lambda: cluster.status()["counters"]["skipped"] == 1)
+    assert told(cluster, "second")["outcome"] == "Skipped"
+    assert len(tasks.started) == 1

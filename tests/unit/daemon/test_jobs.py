@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Any
 
 from tests.unit.daemon.harness import LiveCluster, Replica, until
-from timewright.cluster.api import JOBS, TASK_RUNS
+from tests.unit.daemon.test_interrupted_writes import SlowApi
+from timewright.cluster.api import JOBS, TASK_RUNS, Resource
 
 EVERY_TWO = "*/2 * * * * *"
 YEARLY = "0 0 1 1 *"
@@ -99,6 +102,39 @@ async def test_finished_jobs_go_once_they_are_recorded_beyond_the_limit() -> Non
             )
             cluster.finish(name)
         await until(lambda: sum("status" in job for job in cluster.jobs().values()) <= 2)
+
+
+class Watching(SlowApi):
+    """Notes which Jobs are deleted of which no record tells how they ended."""
+
+    def __init__(self, cluster: LiveCluster) -> None:
+        super().__init__(cluster)
+        self.deleted: list[str] = []
+        self.unrecorded: list[str] = []
+
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        if resource is JOBS:
+            self.deleted.append(name)
+            if not self.live.runs().get(name, {}).get("status", {}).get("outcome"):
+                self.unrecorded.append(name)
+        await super().delete(resource, namespace, name, uid)
+
+
+async def test_no_job_goes_before_it_is_recorded_even_if_it_ends_while_others_are() -> None:
+    cluster = LiveCluster()
+    with_job(cluster, schedule="* * * * * *", successfulJobsHistoryLimit=0)
+    replica = Replica(cluster)
+    replica.api = api = Watching(cluster)
+    api.seconds = 1.2
+    async with replica:
+        deadline = time.monotonic() + 30
+        while len(api.deleted) < 3 and time.monotonic() < deadline:
+            for name, job in cluster.jobs().items():
+                if not (job.get("status") or {}).get("conditions"):
+                    cluster.finish(name)
+            await asyncio.sleep(0.05)
+    assert len(api.deleted) >= 3
+    assert api.unrecorded == []
 
 
 async def test_a_run_by_hand_is_a_job_with_its_parameters() -> None:

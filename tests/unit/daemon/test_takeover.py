@@ -12,7 +12,8 @@ import pytest
 
 from tests.unit.daemon import tasks
 from tests.unit.daemon.harness import LiveCluster, Replica, until
-from timewright.cluster.api import LEASES
+from timewright.cluster.api import LEASES, SCHEDULED_TASKS
+from timewright.resources.vocabulary import Reason
 from timewright.storage.kubernetes.journal import PROVEN, WATERMARK
 
 
@@ -166,3 +167,17 @@ async def test_a_leader_that_ends_within_a_second_decides_on_all_of_its_ticks() 
     (lease,) = cluster.of(LEASES).values()
     told = lease["metadata"]["annotations"]
     assert told[PROVEN] == told[WATERMARK], "whoever comes next knows how each claimed tick ended"
+
+
+async def test_ticks_of_a_schedule_that_was_changed_while_nobody_was_there_are_recorded() -> None:
+    cluster = LiveCluster()
+    python(cluster)
+    async with Replica(cluster) as first:
+        await until(lambda: cluster.status().get("watermark") and len(ticks()) >= 2)
+        await first.kill()
+    await asyncio.sleep(2.5)
+    cluster.edit(SCHEDULED_TASKS, "task", lambda body: body["spec"].update(schedule="0 0 0 1 1 *"))
+    async with Replica(cluster, "pod-2") as second:
+        await until(lambda: second.leads and cluster.status()["counters"]["missed"] >= 2)
+        told = {run["status"].get("reason") for run in cluster.runs().values()}
+        assert Reason.SCHEDULE_CHANGED.value in told

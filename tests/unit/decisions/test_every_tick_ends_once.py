@@ -310,7 +310,11 @@ class Machine(RuleBasedStateMachine):
             assert self.task.policies.concurrency is ConcurrencyPolicy.REPLACE
             assert new <= self.limit()
         unproven = {run.run_id for run in self.state.open_runs if not run.proven}
-        assert {*decision.lost, *decision.rerun} == unproven
+        assert {*decision.lost, *decision.rerun} <= unproven
+        assert not decision.rerun or kept <= self.limit()
+        if unproven - {*decision.lost, *decision.rerun}:
+            assert self.task.policies.on_lost is OnLost.RERUN
+            assert has_no_room, "it waits until it may run again"
 
     def makes_up_within_bounds(self, decision: Decision) -> None:
         policies = self.task.policies
@@ -426,8 +430,8 @@ class Machine(RuleBasedStateMachine):
         return [run for run in self.state.open_runs if run.proven and run.phase is not OpenPhase.QUEUED]
 
     def active_after(self, decision: Decision) -> int:
-        gone = {*decision.lost}
-        return sum(run.phase is not OpenPhase.QUEUED and run.run_id not in gone for run in self.state.open_runs)
+        taken = [run for run in self.state.open_runs if run.phase is not OpenPhase.QUEUED]
+        return sum(run.proven or run.run_id in decision.rerun for run in taken)
 
     def starts_in(self, process: str, run_id: str) -> None:
         self.starts[run_id] += 1

@@ -61,6 +61,25 @@ def test_with_room_for_both_a_run_is_run_again_beside_the_newer() -> None:
     assert (decision.rerun, decision.start) == ((run_id(NOON),), (Start(NOON + MINUTE),))
 
 
+@pytest.mark.parametrize("policy", [FORBID, QUEUE])
+def test_no_more_are_run_again_at_once_than_may_be_active(policy: ConcurrencyPolicy) -> None:
+    again = rules(concurrency=policy, on_lost=OnLost.RERUN)
+    state = recorded(NOON + MINUTE, lost(NOON), lost(NOON + MINUTE))
+    decision = decide(again, state, NOON + MINUTE + 1)
+    assert (decision.lost, decision.rerun) == ((), (run_id(NOON),))
+
+    state = apply(state, decision, run_id)
+    assert decide(again, state, NOON + MINUTE + 2).rerun == (), "the first one is active"
+    state = state._replace(open_runs=tuple(run for run in state.open_runs if run.run_id != run_id(NOON)))
+    assert decide(again, state, NOON + MINUTE + 3).rerun == (run_id(NOON + MINUTE),)
+
+
+def test_the_newest_is_run_again_where_it_would_replace_the_others() -> None:
+    again = rules(concurrency=REPLACE, on_lost=OnLost.RERUN)
+    decision = decide(again, recorded(NOON + MINUTE, lost(NOON), lost(NOON + MINUTE)), NOON + MINUTE + 1)
+    assert (decision.lost, decision.rerun) == ((run_id(NOON),), (run_id(NOON + MINUTE),))
+
+
 # ---- waiting
 
 

@@ -75,6 +75,21 @@ def test_a_changed_schedule_has_no_past_unless_asked_for(
     assert (decision.watermark, decision.schedule_id) == (NOON + now, "b")
 
 
+def test_ticks_of_the_schedule_before_that_nobody_could_decide_on_end_with_a_record() -> None:
+    changed = rules(45, schedule_id="b")._replace(former=Periodic(MINUTE, NOON))
+    decision = decide(changed, recorded(), NOON + 180)
+    assert ended(decision) == [(60, "ScheduleChanged"), (120, "ScheduleChanged")]
+    assert {each.outcome for each in decision.end} == {Outcome.MISSED}
+    assert started(decision) == [(180, "Schedule")], "a tick of now is the new schedule's"
+    decision = decide(changed, recorded(suspended=True), NOON + 180)
+    assert {each.outcome for each in decision.end} == {Outcome.SKIPPED}
+    held_back = rules(45, schedule_id="b", suspended=True, on_resume=ALL)._replace(former=Periodic(MINUTE, NOON))
+    assert len(decide(held_back, recorded(suspended=True), NOON + 180).end) == 2
+    assert decide(changed, recorded(NOON + 180), NOON + 180).end == ()
+    many = decide(changed, recorded(), NOON + 1_000 * MINUTE)
+    assert len(many.end) + sum(each.count for each in many.end_many) == 999
+
+
 def test_a_schedule_changed_in_the_second_of_a_tick_decides_nothing_twice() -> None:
     assert decide(rules(schedule_id="b"), recorded(NOON), NOON).start == ()
 
