@@ -104,7 +104,7 @@ class Ledger:
         except StoreError as error:
             self._report(error)
             raise
-        self._recovered()
+        self._answered()
         return loaded
 
     async def claim(self, plans: Sequence[Plan]) -> Sequence[bool]:
@@ -120,7 +120,7 @@ class Ledger:
         except StoreError as error:
             self._report(error)
             raise
-        self._recovered()
+        self._answered()
         return [plan.change is None or next(made) for plan in plans]
 
     def keep_unclaimed(self, task: Task, run: RunRecord) -> None:
@@ -153,7 +153,7 @@ class Ledger:
                 return
             for _ in batch:
                 self._unrecorded.popleft()
-            self._recovered()
+            self._answered()
             refused = [record.run_id for record, done in zip(batch, recorded, strict=True) if not done]
             if refused:
                 some = ", ".join(refused[:_NAMED]) + (" and more" if len(refused) > _NAMED else "")
@@ -217,6 +217,14 @@ class Ledger:
         if str(error) != self._trouble:
             self._trouble = str(error)
             self.tell(self._trouble)
+
+    def _answered(self) -> None:
+        """Take note that the store has answered. Where it must be asked before every start, that is not enough.
+
+        What needs no claim such a store answers from memory, so only a renewal tells that it can be used.
+        """
+        if not self.store.must_claim:
+            self._recovered()
 
     def _recovered(self) -> None:
         if self._trouble is not None:

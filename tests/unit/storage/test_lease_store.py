@@ -17,6 +17,7 @@ from tests.unit.storage.fake_cluster import ReplacingApi
 from timewright.cluster.api import LEASES, Api
 from timewright.decisions.policies import MissedRuns, Policies
 from timewright.decisions.task_state import OpenPhase
+from timewright.engine.ledger import Ledger
 from timewright.engine.planning import plan
 from timewright.engine.task import Task
 from timewright.resources.vocabulary import ConcurrencyPolicy, MissedRunsPolicy, Outcome, Reason, Trigger
@@ -403,3 +404,21 @@ async def test_who_waits_for_a_lease_knows_when_it_is_over() -> None:
     assert waiting.seconds_left == 1.0
     clock[0] += waiting.seconds_left
     assert await waiting.try_to_take()
+
+
+async def test_what_memory_answers_does_not_tell_that_the_lease_can_be_used() -> None:
+    api = ReplacingApi(Cluster())
+    store, task, told = await leading(api), task_of("a", "* * * * * *"), list[str]()
+    adopt(store, task)
+    store.ready()
+    ledger = Ledger(store, told.append)
+    api.away = True
+    with pytest.raises(StoreError):
+        await ledger.claim([plan(task, (await ledger.load(["a"]))["a"], BEGIN, "host")])
+    await ledger.load(["a"])
+    assert not ledger.available
+    assert len(told) == 1
+    api.away = False
+    await ledger.open()
+    await ledger.close()
+    assert ledger.available
