@@ -24,12 +24,13 @@ from timewright.daemon.writer import Writer, to_the_end
 from timewright.daemon.writes import Allowance
 from timewright.decisions.task_state import OpenRun
 from timewright.desired.tick_job import tick_run_name
+from timewright.engine import garbage
 from timewright.engine.executor import Executor, Surroundings
 from timewright.engine.ledger import Ledger
 from timewright.engine.loop import Loop
 from timewright.engine.session import begin
 from timewright.engine.task import Task
-from timewright.engine.work import attend, relieve_garbage_collector
+from timewright.engine.work import attend
 from timewright.resources import daemon_settings
 from timewright.resources.vocabulary import Outcome, Phase, Reason, Trigger
 from timewright.storage.kubernetes.lease import Lease
@@ -114,7 +115,7 @@ class Leader:
             await loop.replace_tasks(list(self._running.values()))
             self.store.decided_until = loop.decided_until
             self._resume_jobs(executor)
-            relieve_garbage_collector()
+            garbage.pass_over_what_stays()
             beside = [
                 asyncio.ensure_future(each)
                 for each in (

@@ -8,13 +8,13 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from timewright.decisions.task_state import OpenPhase
-from timewright.engine.gate import Gate, GateClosed
+from timewright.engine.gate import Gate
 from timewright.engine.telling import instant
 from timewright.resources.vocabulary import Outcome, Reason, Trigger
-from timewright.runner.context import context_of_run
+from timewright.runner.context import RunContext, context_of_run
 from timewright.runner.definition import DefinitionError
 from timewright.runner.elsewhere import Elsewhere
 from timewright.runner.masking import Masker
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 PROCESSES = 32
 """How many runs that need a thread, a process or a connection are active at once; more wait for their turn."""
+
+
+_BATCH = 20_000
+"""How many runs are made ready to begin before these do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +65,28 @@ class Running:
     task: Task
     run: RunRecord
     last_success_at: int | None
-    gate: asyncio.Event | None
+    gate: Gate | None
     resumed: bool
     claimed: bool
     stop: StopRequest = field(default_factory=StopRequest)
     carrier: asyncio.Task[None] | None = None
-    """What brings it to its outcome."""
-    revoked: str | None = None
-    """Why it is not to start after all, in words."""
-    is_carried: bool = False
-    """Whether the carrier has begun: before that, to cancel it would end it without a word."""
+    """What brings it to its outcome, once it has begun."""
+    context: RunContext | None = None
+    """What it is to the code that it runs, where that was made ready before its second."""
+    output: Output | None = None
 
     @property
     def waits(self) -> bool:
         """Whether its second has not come yet."""
-        return self.gate is not None and not self.gate.is_set()
+        return self.carrier is None
 
     @property
     def has_begun(self) -> bool:
         """Whether it is known to be running."""
-        return self.run.phase is OpenPhase.RUNNING and not self.waits
+        return self.run.phase is OpenPhase.RUNNING
+
+
+_Key: TypeAlias = tuple[str, str]
 
 
 class Executor:
@@ -88,7 +94,7 @@ class Executor:
 
     def __init__(self, ledger: Ledger, surroundings: Surroundings) -> None:
         """Hand outcomes to the ledger."""
-        self.active: dict[tuple[str, str], Running] = {}
+        self.active: dict[_Key, Running] = {}
         """Runs that have no outcome yet, by key of their task and their own id."""
         self.host = socket.gethostname()
         self.on_end: Callable[[Task, RunRecord], None] = lambda task, run: None
@@ -102,13 +108,12 @@ class Executor:
         self.stopping = False
         """Whether all is to end: whoever starts runs starts no more."""
         self._ledger = ledger
-        self._opened = Gate(ledger.may_start) if ledger.store.must_claim else None
-        if self._opened is not None:
-            self._opened.set()
+        self._may_start = ledger.may_start if ledger.store.must_claim else None
         self._surroundings = surroundings
         self._slots = asyncio.Semaphore(surroundings.processes)
         self._foreground = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._leaving: set[asyncio.Task[None]] = set()
+        """Carriers of runs that are forgotten, and which have to wind up."""
         self._ended = asyncio.Event()
         ledger.on_ownership_lost = self._stop_exclusive
 
@@ -118,7 +123,7 @@ class Executor:
         run: RunRecord,
         *,
         last_success_at: int | None = None,
-        gate: asyncio.Event | None = None,
+        gate: Gate | None = None,
         resumed: bool = False,
         claimed: bool = True,
     ) -> None:
@@ -127,13 +132,35 @@ class Executor:
         `resumed` says that the store knows more of the run than the record given; `claimed` is false where the store
         could not be asked, which tasks that are exclusive do not accept.
         """
-        running = Running(task, run, last_success_at, gate or self._opened, resumed, claimed)
-        self.active[task.key, run.run_id] = running
+        key = task.key, run.run_id
+        running = self.active[key] = Running(task, run, last_success_at, gate, resumed, claimed)
         if not claimed:
             self._ledger.keep_unclaimed(task, run)
-        running.carrier = asyncio.ensure_future(self._run(running))
-        self._tasks.add(running.carrier)
-        running.carrier.add_done_callback(self._tasks.discard)
+        if gate is None or gate.is_open:
+            self._begin(running)
+        else:
+            gate.waiting[key] = running
+            if task.definition.is_plain_call and task.in_background and not resumed:
+                self._equip(running)
+
+    async def open(self, gate: Gate) -> None:
+        """Begin the runs that wait behind a gate, and from now on all that come to it."""
+        gate.is_open = True
+        for number, key in enumerate(list(gate.waiting), 1):
+            running = gate.waiting.pop(key, None)
+            if running is not None:
+                self._begin(running)
+            if number % _BATCH == 0:
+                await asyncio.sleep(0)  # these begin before the next are made ready
+
+    def abandon(self, gate: Gate) -> None:
+        """Forget the runs that wait behind a gate: their outcome is for others to tell."""
+        for key in gate.waiting:
+            self.active.pop(key, None)
+        gate.waiting.clear()
+
+    def _begin(self, running: Running) -> None:
+        running.carrier = asyncio.get_running_loop().create_task(self._run(running))
 
     def cancel(self, task: str, run_id: str) -> None:
         """Ask one run to end, because a person wants so."""
@@ -168,17 +195,19 @@ class Executor:
             self._revoke(running, "its task was suspended in the second of its tick")
         elif running.run.trigger is Trigger.SCHEDULE and task.ticks.first_from(tick) != tick:
             self._revoke(running, "its task was changed in the second of its tick, and has no such tick any more")
-        elif running.task is not task and running.carrier is not None:
-            running.carrier.cancel()
-            run, gate = running.run, running.gate
-            run.phase = OpenPhase.CLAIMED
-            self.start(task, run, last_success_at=running.last_success_at, gate=gate, resumed=running.resumed)
+        else:
+            running.task, running.context = task, None
 
     def detach(self) -> None:
         """Forget the runs that go on elsewhere, which another process follows from now on."""
-        for running in list(self.active.values()):
-            if isinstance(running.task.definition.work, Elsewhere) and running.carrier is not None:
-                running.carrier.cancel()
+        for key, running in list(self.active.items()):
+            if isinstance(running.task.definition.work, Elsewhere):
+                del self.active[key]
+                if running.carrier is not None:
+                    self._leaving.add(running.carrier)
+                    running.carrier.cancel()
+                elif running.gate is not None:
+                    running.gate.waiting.pop(key, None)
 
     def has_unstarted(self, key: str) -> bool:
         """Tell whether a task has runs that were claimed and have not been started yet."""
@@ -210,9 +239,11 @@ class Executor:
         return [running for running in self.active.values() if running.task.key == key and running.waits]
 
     def _revoke(self, running: Running, message: str) -> None:
-        running.revoked = message
-        if running.carrier is not None and running.is_carried:
-            running.carrier.cancel()
+        key = running.task.key, running.run.run_id
+        if running.gate is not None:
+            running.gate.waiting.pop(key, None)
+        _end(running.run, Outcome.CANCELLED, Reason.SCHEDULE_CHANGED, message)
+        self._finish(running)
 
     def begin_to_stop(self) -> None:
         """Start no more runs; those that are active go on."""
@@ -235,58 +266,58 @@ class Executor:
 
     async def drain(self) -> None:
         """Wait until all runs have ended."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        while carriers := self._carriers():
+            await asyncio.wait(carriers)
 
-    def abandon(self, gate: asyncio.Event) -> None:
-        """Forget the runs that wait behind a gate: their outcome is for others to tell."""
-        for running in list(self.active.values()):
-            if running.gate is gate and running.carrier is not None:
-                running.carrier.cancel()
+    def _carriers(self) -> set[asyncio.Task[None]]:
+        self._leaving = {carrier for carrier in self._leaving if not carrier.done()}
+        return self._leaving | {each.carrier for each in self.active.values() if each.carrier is not None}
 
     async def _run(self, running: Running) -> None:
         """Bring a run to its outcome, and tell it."""
-        run = running.run
-        running.is_carried = True
         try:
-            await self._carry_out(running)
+            if running.context is not None and not (running.task.exclusive or running.task.conditions):
+                await self._execute(running)  # nothing else can come before
+            else:
+                await self._carry_out(running)
         except asyncio.CancelledError:
-            if running.revoked is None:
-                return  # abandoned
-            _end(run, Outcome.CANCELLED, Reason.SCHEDULE_CHANGED, running.revoked)
-        except GateClosed:
-            _end(run, Outcome.MISSED, Reason.DOWNTIME, _NOT_HELD)
+            if self.active.get((running.task.key, running.run.run_id)) is not running:
+                return  # it is forgotten
+            raise
         except Exception as error:  # noqa: BLE001 - a fault of our own must end this run alone, and be told
-            _end(run, Outcome.FAILED, Reason.EXCEPTION, f"timewright failed: {type(error).__name__}: {error}")
-        finally:
-            if self.active.get((running.task.key, run.run_id)) is running:
-                del self.active[running.task.key, run.run_id]
+            text = f"timewright failed: {type(error).__name__}: {error}"
+            _end(running.run, Outcome.FAILED, Reason.EXCEPTION, text)
+        self._finish(running)
+
+    def _finish(self, running: Running) -> None:
+        """Tell the outcome of a run."""
+        task, run = running.task, running.run
+        key = task.key, run.run_id
+        if self.active.get(key) is running:
+            del self.active[key]
         run.phase = None
         self._ledger.finished(run)
         self._ended.set()
-        self.on_end(running.task, run)
-        self.on_outcomes(running.task, (run,))
+        self.on_end(task, run)
+        self.on_outcomes(task, (run,))
 
     async def _carry_out(self, running: Running) -> None:
-        task, run, gate = running.task, running.run, running.gate
-        if running.revoked is not None:
-            return _end(run, Outcome.CANCELLED, Reason.SCHEDULE_CHANGED, running.revoked)
+        task, run = running.task, running.run
         unprotected = self._unprotected(running)
         if unprotected is not None:
             return _end(run, Outcome.SKIPPED, Reason.UNPROTECTED, unprotected)
         if task.conditions and run.trigger is not Trigger.MANUAL:
-            if gate is not None:
-                await gate.wait()
-                gate = None
             for condition in task.conditions:
                 text = await condition.refusal()
                 if text is not None:
                     return _end(run, Outcome.SKIPPED, Reason.CONDITION, text)
         if running.resumed:
             await self._complete(run)
-        async with self._place(task):
-            await self._execute(running, gate)
-        return None
+        place = self._place(task)
+        if place is None:
+            return await self._execute(running)
+        async with place:
+            return await self._execute(running)
 
     def _unprotected(self, running: Running) -> str | None:
         """Say why an exclusive task must not run here and now, if it must not."""
@@ -299,50 +330,52 @@ class Executor:
             "the log tells what is wrong with the store"
         )
 
-    async def _execute(self, running: Running, gate: asyncio.Event | None) -> None:
+    async def _execute(self, running: Running) -> None:
         task, run, surroundings = running.task, running.run, self._surroundings
-        try:
-            context = context_of_run(
-                task.definition,
-                run.run_id,
-                instant(run.scheduled_at),
-                environ=surroundings.environ,
-                trigger=run.trigger,
-                parameters=run.parameters,
-                last_success_at=None if running.last_success_at is None else instant(running.last_success_at),
-            )
-        except DefinitionError as error:
-            return _end(run, Outcome.FAILED, Reason.INVALID_DEFINITION, str(error))
+        context, output = running.context, running.output
+        if context is None or output is None:
+            try:
+                context, output = self._equip(running)
+            except DefinitionError as error:
+                return _end(run, Outcome.FAILED, Reason.INVALID_DEFINITION, str(error))
         if run.trigger is Trigger.MANUAL and self.before_manual is not None:
             refusal = await self.before_manual(task, run)
             if refusal is not None:
                 return _end(run, Outcome.SKIPPED, Reason.CONDITION, refusal)
+        # Asked here, after all waiting: a process may be stopped for minutes at any instruction.
+        if self._may_start is not None and not self._may_start():
+            return _end(run, Outcome.MISSED, Reason.DOWNTIME, _NOT_HELD)
         run.phase = OpenPhase.RUNNING
-        work = task.definition.work
+        definition, work = task.definition, task.definition.work
         if isinstance(work, Elsewhere):
-            if gate is not None:
-                await gate.wait()
-            _copy(await work.carry_out(context, running.stop), run)
-            return None
-        result = await execute(
+            return _copy(await work.carry_out(context, running.stop), run)
+        deadline, grace = surroundings.deadline, surroundings.grace_seconds
+        result = await execute(definition, context, output, running.stop, deadline=deadline, grace_seconds=grace)
+        return _copy(result, run)
+
+    def _equip(self, running: Running) -> tuple[RunContext, Output]:
+        """Give a run what it needs to be carried out. Raises DefinitionError."""
+        task, run, surroundings = running.task, running.run, self._surroundings
+        context = context_of_run(
             task.definition,
-            context,
-            Output(
-                Masker(context.masked),
-                label=task.name,
-                live=surroundings.live,
-                frame=None if surroundings.frame_of is None else surroundings.frame_of(task.name),
-                says=surroundings.says,
-                stdout=surroundings.shown_on[0],
-                stderr=surroundings.shown_on[1],
-            ),
-            running.stop,
-            start=gate,
-            deadline=surroundings.deadline,
-            grace_seconds=surroundings.grace_seconds,
+            run.run_id,
+            instant(run.scheduled_at),
+            environ=surroundings.environ,
+            trigger=run.trigger,
+            parameters=run.parameters,
+            last_success_at=None if running.last_success_at is None else instant(running.last_success_at),
         )
-        _copy(result, run)
-        return None
+        output = Output(
+            Masker(context.masked) if context.masked else None,
+            label=task.name,
+            frame=None if surroundings.frame_of is None else surroundings.frame_of(task.name),
+            live=surroundings.live,
+            says=surroundings.says,
+            stdout=surroundings.shown_on[0],
+            stderr=surroundings.shown_on[1],
+        )
+        running.context, running.output = context, output
+        return context, output
 
     async def _complete(self, run: RunRecord) -> None:
         """Take over from the store what was recorded with a run when it was asked for."""
@@ -351,11 +384,11 @@ class Executor:
             if known is not None:
                 run.parameters, run.idempotency_key = known.parameters, known.idempotency_key
 
-    def _place(self, task: Task) -> contextlib.AbstractAsyncContextManager[Any]:
+    def _place(self, task: Task) -> contextlib.AbstractAsyncContextManager[Any] | None:
         """Return what a task has to hold while it runs."""
         if not task.in_background:
             return self._foreground
-        return _NOTHING if task.is_light else self._slots
+        return None if task.is_light else self._slots
 
     def _stop_exclusive(self) -> None:
         """End the runs of tasks that others may have started anew by now."""
@@ -363,8 +396,6 @@ class Executor:
             if running.task.exclusive:
                 running.stop.request("this process was taken for dead, so another may run the task by now")
 
-
-_NOTHING = contextlib.nullcontext()
 
 _NOT_HELD = "when it was to start, others could have taken over, since the store had not been reached for too long"
 

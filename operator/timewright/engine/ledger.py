@@ -24,6 +24,8 @@ _UNRECORDED_LIMIT = 100_000
 _NAMED = 5
 """How many runs a message names."""
 
+_BOOT_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+
 _SAFE_SHARE = 0.8
 """The share of its lease within which an owner trusts that nobody takes it for dead."""
 
@@ -129,7 +131,7 @@ class Ledger:
 
     def finished(self, record: RunRecord) -> None:
         """Take an outcome to be recorded soon; many that come together are recorded together."""
-        if any(run is record for _, run in self._unclaimed):
+        if self._unclaimed and any(run is record for _, run in self._unclaimed):
             return  # it will be recorded as a whole
         if len(self._unrecorded) >= _UNRECORDED_LIMIT:
             lost = self._unrecorded.popleft()
@@ -249,5 +251,4 @@ def _settling(task: Task, runs: Sequence[RunRecord], stored: StoredTask) -> Chan
 
 def _elapsed() -> float:
     """Return seconds of a clock that only goes forward, sleep of the machine included where it can be had."""
-    clock = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if clock is None else time.clock_gettime(clock)
+    return time.monotonic() if _BOOT_CLOCK is None else time.clock_gettime(_BOOT_CLOCK)

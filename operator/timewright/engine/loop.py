@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from timewright.decisions.task_state import OpenPhase
+from timewright.engine import garbage
 from timewright.engine.agenda import Agenda
 from timewright.engine.gate import Gate
 from timewright.engine.planning import Plan, plan, without_run
@@ -205,7 +206,7 @@ class Loop:
 
     async def _turn(self, second: int) -> None:
         """Claim the ticks of a second before it comes, start them in it, and decide there what could not be before."""
-        gate = Gate(self._ledger.may_start) if self._ledger.store.must_claim else asyncio.Event()
+        gate = Gate()
         try:
             uncertain = await self._claim(second, gate)
             delay = second - time.time()
@@ -216,7 +217,7 @@ class Loop:
             self._executor.abandon(gate)
             raise
         if self._ledger.may_start() or self._ledger.store.must_claim:
-            gate.set()  # runs that must be claimed ask themselves whether they still are
+            await self._executor.open(gate)  # runs that must be claimed ask themselves whether they still are
         else:
             self._executor.abandon(gate)
         if uncertain:
@@ -224,7 +225,7 @@ class Loop:
             # Even if all is to end by now: a claim for some ticks of a second speaks for all of them.
             await self._decide(uncertain)
 
-    async def _claim(self, second: int, gate: asyncio.Event) -> list[str]:
+    async def _claim(self, second: int, gate: Gate) -> list[str]:
         """Claim the ticks of a second, and have their runs wait behind a gate; return what is to be decided later."""
         began = time.monotonic()
         certain: list[tuple[str, Plan]] = []
@@ -289,7 +290,7 @@ class Loop:
         plans = ((key, self._plan(key, now)) for key in keys if key in self._entries)
         return [(key, planned) for key, planned in plans if planned is not None]
 
-    async def _carry_out(self, plans: Sequence[tuple[str, Plan]], gate: asyncio.Event | None) -> list[str]:
+    async def _carry_out(self, plans: Sequence[tuple[str, Plan]], gate: Gate | None) -> list[str]:
         """Record plans and start their runs, behind the gate if there is one; return the keys of those refused."""
         try:
             made = await self._ledger.claim([planned for _, planned in plans])
@@ -316,7 +317,7 @@ class Loop:
             if entry is not None and entry.task is not task:
                 self._executor.replace_task(entry.task)
 
-    def _start(self, entry: Entry, planned: Plan, gate: asyncio.Event | None) -> None:
+    def _start(self, entry: Entry, planned: Plan, gate: Gate | None) -> None:
         """Start the runs of a plan that is recorded, and tell how others ended by it."""
         task, executor = entry.task, self._executor
         last_success_at = entry.stored.last_success_at
@@ -334,7 +335,7 @@ class Loop:
             if ended:
                 executor.on_outcomes(task, ended)
 
-    def _run_unclaimed(self, plans: Sequence[tuple[str, Plan]], gate: asyncio.Event | None) -> None:
+    def _run_unclaimed(self, plans: Sequence[tuple[str, Plan]], gate: Gate | None) -> None:
         """Run what is due although that cannot be recorded now, except where it would be without its protection."""
         for key, planned in plans:
             entry = self._entries.get(key)
@@ -367,12 +368,14 @@ class Loop:
         if entry is None:
             return
         entry.stored = without_run(entry.stored, run)
-        if any(each.phase is OpenPhase.QUEUED or not each.proven for each in entry.stored.state.open_runs):
+        open_runs = entry.stored.state.open_runs
+        if open_runs and any(each.phase is OpenPhase.QUEUED or not each.proven for each in open_runs):
             self._agenda.put(task.key, int(time.time()))
             self.wake()
 
     async def _sleep_until(self, instant: float | None) -> None:
         seconds = _LONGEST_SLEEP if instant is None else min(_LONGEST_SLEEP, max(0.0, instant - time.time()))
+        garbage.collect_if_idle(seconds)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._woken.wait()

@@ -106,7 +106,7 @@ def _planned(task: Task, stored: StoredTask, decision: Decision, host: str) -> P
 def without_run(stored: StoredTask, run: RunRecord) -> StoredTask:
     """Return what the store will hold of a task once the outcome of a run is recorded."""
     state = stored.state
-    open_runs = tuple(each for each in state.open_runs if each.run_id != run.run_id)
+    open_runs = tuple([each for each in state.open_runs if each.run_id != run.run_id])
     last_success_at = stored.last_success_at
     if run.outcome is Outcome.SUCCEEDED and run.finished_at is not None:
         last_success_at = int(run.finished_at)

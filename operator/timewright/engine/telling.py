@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from timewright.resources.group import API_VERSION
 from timewright.storage.records import RunRecord
 
 
+@lru_cache(maxsize=64)
 def instant(seconds: float) -> datetime:
     """Return seconds since 1970 as an aware UTC instant."""
     return datetime.fromtimestamp(seconds, UTC)

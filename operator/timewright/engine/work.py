@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from timewright.engine import garbage
 from timewright.engine.loop import Loop
 from timewright.engine.session import begin
 from timewright.runner.reaping import keep_reaping
@@ -56,7 +56,7 @@ async def work(
         loop = Loop(session.ledger, session.executor)
         on_begin(session.executor)
         await loop.replace_tasks(source.load())
-        relieve_garbage_collector()
+        garbage.pass_over_what_stays()
         beside = [
             asyncio.ensure_future(_reload(source, loop, tell)),
             asyncio.ensure_future(attend(loop, session.ledger, store)),
@@ -73,17 +73,6 @@ async def work(
             async with asyncio.timeout(drain_seconds):
                 await session.executor.drain()
         session.executor.stop_all("schedule:work was asked to end, and its time to wait for runs is over")
-
-
-def relieve_garbage_collector() -> None:
-    """Have the garbage collector pass over what stays for good, and look less often at the rest.
-
-    A second with ten thousand ticks makes hundreds of thousands of objects, hardly one of them in a cycle. With the
-    usual thresholds the collector takes longer than the scheduler.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 50, 100)
 
 
 async def _reload(source: Source, loop: Loop, tell: Callable[[str], None]) -> None:

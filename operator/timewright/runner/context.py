@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -17,8 +16,6 @@ from timewright.runner.definition import Definition, DefinitionError
 from timewright.runner.expansion import referred
 
 if TYPE_CHECKING:
-    import asyncio
-
     from timewright.resources.kinds import HttpRequest
     from timewright.runner.output import Output
 
@@ -39,7 +36,6 @@ class RunContext:
         "_environment",
         "_extra",
         "attempt",
-        "began",
         "closed_streams",
         "ended",
         "is_manifest",
@@ -50,7 +46,6 @@ class RunContext:
         "run_id",
         "scheduled_at",
         "secrets",
-        "start",
         "task",
         "trigger",
     )
@@ -88,10 +83,6 @@ class RunContext:
         """Where functions in this process print to, while one of them runs."""
         self.closed_streams = 0
         """Which of the standard streams the function has closed, as bits by descriptor."""
-        self.start: asyncio.Event | None = None
-        """What a function that is about to be called still waits for."""
-        self.began: float | None = None
-        """When that came, in seconds since 1970."""
         self.ended: float | None = None
         """When the function ended; None where that is not known better than to whoever waits for it."""
         self._base = environ
@@ -118,12 +109,6 @@ class RunContext:
         self.attempt = number
         if self._environment is not None:
             self._environment = {**self._environment, names.ATTEMPT: str(number)}
-
-    async def begin(self) -> None:
-        """Wait for the start, if it is still to come. Raises what waiting raises."""
-        if self.start is not None:
-            await self.start.wait()
-            self.start, self.began = None, time.time()
 
     def info(self) -> RunInfo:
         """Return what the code of the task may know."""

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from timewright.decisions.parameters import DeclaredParameter
 from timewright.decisions.policies import Retry
+from timewright.runner.call import Call
 from timewright.runner.hooks import NO_HOOKS, Hooks
 
 if TYPE_CHECKING:
     from timewright.resources.kinds import HttpRequest, PythonCall
-    from timewright.runner.call import Call
     from timewright.runner.elsewhere import Elsewhere
 
     Work: TypeAlias = list[str] | HttpRequest | PythonCall | Call | Elsewhere
@@ -58,6 +58,24 @@ class Definition:
     """Further variables. They belong to a process, so a `call` that has any gets one of its own."""
     is_manifest: bool = False
     """Whether it was declared in a ScheduledTask, so that messages name its fields."""
+    is_plain_call: bool = field(init=False)
+    """Whether it does no more than call an async function on this event loop, see `plain_call`."""
+
+    def __post_init__(self) -> None:
+        """Look at the definition once rather than at each run."""
+        work = self.work
+        is_plain = (
+            isinstance(work, Call)
+            and work.is_async
+            and not work.isolated
+            and self.timeout_seconds is None
+            and self.memory_limit_bytes is None
+            and self.output_file is None
+            and self.hooks is NO_HOOKS
+            and self.retry.limit == 0
+            and not self.environment
+        )
+        object.__setattr__(self, "is_plain_call", is_plain)
 
     def summary(self) -> str:
         """Return what it runs in a few words, for the log; as it is written, so no variable is shown."""

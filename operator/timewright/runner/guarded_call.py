@@ -9,7 +9,7 @@ import asyncio
 import contextvars
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -44,7 +44,7 @@ DONE: CallEnd[Any] = CallEnd()
 class GuardedCall(Generic[Problem]):
     """One call, within its limits."""
 
-    __slots__ = ("_begin", "_explain", "_grace", "_stop", "_timeout", "ended_at")
+    __slots__ = ("_explain", "_grace", "_stop", "_timeout", "ended_at")
 
     def __init__(
         self,
@@ -53,7 +53,6 @@ class GuardedCall(Generic[Problem]):
         grace: float,
         timeout: float | None = None,
         stop: StopRequest | None = None,
-        begin: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Set the limits.
 
@@ -62,16 +61,14 @@ class GuardedCall(Generic[Problem]):
             grace: seconds that the function has to end in once it is to.
             timeout: seconds after which it is to end.
             stop: asks for its end.
-            begin: waits until an async function is to begin, when all else is ready. What it raises is raised.
 
         """
         self._explain = explain
         self._grace = grace
         self._timeout = timeout
         self._stop = stop
-        self._begin = begin
         self.ended_at: float | None = None
-        """When a function ended that `begin` was waited for, in seconds since 1970; None if it raised something."""
+        """When an async function returned, in seconds since 1970; None if it raised something."""
 
     async def call(
         self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], *, is_async: bool
@@ -93,45 +90,23 @@ class GuardedCall(Generic[Problem]):
 
     async def _drive(self, coroutine: Any) -> CallEnd[Problem]:
         driver = Driver(coroutine, self._grace)
-        if self._begin is not None and not await self._may_begin(coroutine):
-            return CallEnd(stopped=True)
         timer = None
         if self._timeout is not None:
             timer = asyncio.get_running_loop().call_later(self._timeout, driver.cancel)
         if self._stop is not None:
             self._stop.call(driver.cancel)
-        end: CallEnd[Problem] = DONE
         try:
             await driver
-            if self._begin is not None:
-                self.ended_at = time.time()
-                await asyncio.sleep(0)  # all that begin at one instant begin before the first is wound up
-        except GivenUp:
-            end = CallEnd(given_up=True)
+            self.ended_at = time.time()
+            await asyncio.sleep(0)  # all that begin at one instant begin before the first is wound up
         except BaseException as error:  # noqa: BLE001 - as above
-            is_cancelled = isinstance(error, asyncio.CancelledError)
-            if is_cancelled and driver.disturbed:
-                return CallEnd(disturbed=True)
-            end = CallEnd() if is_cancelled and driver.cancelled else CallEnd(self._explain(error))
+            return end_of(driver, error, self._explain, self._stop)
         finally:
             if self._stop is not None:
                 self._stop.forget(driver.cancel)
             if timer is not None:
                 timer.cancel()
-        return self._cut(end) if driver.cancelled else end
-
-    async def _may_begin(self, coroutine: Any) -> bool:
-        """Wait for the beginning; return False, having dropped the coroutine, if its end was asked for before."""
-        try:
-            if self._begin is not None:
-                await self._begin()
-        except BaseException:
-            coroutine.close()
-            raise
-        if self._stop is not None and self._stop.requested:
-            coroutine.close()
-            return False
-        return True
+        return end_of(driver, None, self._explain, self._stop)
 
     async def _in_thread(
         self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -164,14 +139,14 @@ class GuardedCall(Generic[Problem]):
                 timer.cancel()
         if answer is None:
             thread.give_up()
-            return self._cut(CallEnd(given_up=True))
+            return _cut(CallEnd(given_up=True), self._stop)
         return await self._after(*answer)
 
     async def _after(self, unfinished: Any, problem: Problem | None) -> CallEnd[Problem]:
         """Return how a call in a thread ended, having awaited what it left to be awaited."""
         if unfinished is None:
             end = DONE if problem is None else CallEnd(problem)
-            return self._cut(end) if self._stop is not None and self._stop.requested else end
+            return _cut(end, self._stop) if self._stop is not None and self._stop.requested else end
         if not inspect.isawaitable(unfinished):
             return CallEnd(is_generator=True)
         return await self._drive(_awaiting(unfinished))
@@ -186,10 +161,30 @@ class GuardedCall(Generic[Problem]):
         except BaseException as error:  # noqa: BLE001 - as above
             return None, self._explain(error)
 
-    def _cut(self, end: CallEnd[Problem]) -> CallEnd[Problem]:
-        """Tell of a call that was to end early why it was."""
-        stopped = self._stop is not None and self._stop.requested
-        return CallEnd(end.problem, timed_out=not stopped, stopped=stopped, given_up=end.given_up)
+
+def end_of(
+    driver: Driver,
+    error: BaseException | None,
+    explain: Callable[[BaseException], Problem],
+    stop: StopRequest | None,
+) -> CallEnd[Problem]:
+    """Tell how a coroutine ended that was driven, given what awaiting it raised."""
+    if error is None:
+        end: CallEnd[Problem] = DONE
+    elif isinstance(error, GivenUp):
+        end = CallEnd(given_up=True)
+    else:
+        is_cancelled = isinstance(error, asyncio.CancelledError)
+        if is_cancelled and driver.disturbed:
+            return CallEnd(disturbed=True)
+        end = CallEnd() if is_cancelled and driver.cancelled else CallEnd(explain(error))
+    return _cut(end, stop) if driver.cancelled else end
+
+
+def _cut(end: CallEnd[Problem], stop: StopRequest | None) -> CallEnd[Problem]:
+    """Tell of a call that was to end early why it was."""
+    stopped = stop is not None and stop.requested
+    return CallEnd(end.problem, timed_out=not stopped, stopped=stopped, given_up=end.given_up)
 
 
 class _Waiting(Generic[Problem]):

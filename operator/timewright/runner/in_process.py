@@ -22,24 +22,18 @@ _SUCCEEDED = succeeded()
 async def run(call: Call, context: RunContext, output: Output, stop: StopRequest, limits: Limits) -> Result:
     """Call the function and wait for its end."""
     if _needs_process(call, context, limits):
-        await context.begin()
         from timewright.runner import in_child
 
         return await in_child.run(call, context, output, stop, limits)
 
     def explain(error: BaseException) -> Result:
-        return _failure(error, call.name, output)
+        return failure(error, call.name, output)
 
     kwargs = {**call.kwargs, **context.parameters} if context.parameters else call.kwargs
-    begin = None if context.start is None else context.begin
-    guarded = GuardedCall(explain, grace=limits.grace, timeout=limits.timeout, stop=stop, begin=begin)
+    guarded = GuardedCall(explain, grace=limits.grace, timeout=limits.timeout, stop=stop)
     end = await guarded.call(call.function, call.args, kwargs, is_async=call.is_async)
     context.ended = guarded.ended_at
-    if end is DONE:
-        return _SUCCEEDED
-    if end.given_up:
-        output.note(f"{call.name} was given up, since it did not end when it was to; it may still be running")
-    return _result(end, call.name, stop, limits)
+    return result_of(end, call.name, output, stop, limits)
 
 
 def _needs_process(call: Call, context: RunContext, limits: Limits) -> bool:
@@ -48,7 +42,12 @@ def _needs_process(call: Call, context: RunContext, limits: Limits) -> bool:
     return not call.is_async and limits.timeout is not None and not limits.is_deadline
 
 
-def _result(end: CallEnd[Result], name: str, stop: StopRequest, limits: Limits) -> Result:
+def result_of(end: CallEnd[Result], name: str, output: Output, stop: StopRequest, limits: Limits) -> Result:
+    """Return what the end of a call means. `name` is that of the function."""
+    if end is DONE:
+        return _SUCCEEDED
+    if end.given_up:
+        output.note(f"{name} was given up, since it did not end when it was to; it may still be running")
     if end.disturbed:
         return disturbed()
     if end.stopped:
@@ -61,7 +60,7 @@ def _result(end: CallEnd[Result], name: str, stop: StopRequest, limits: Limits) 
     return end.problem or _SUCCEEDED
 
 
-def _failure(error: BaseException, name: str, output: Output) -> Result:
+def failure(error: BaseException, name: str, output: Output) -> Result:
     """Return what an exception of a function means, having printed its traceback."""
     if isinstance(error, SystemExit):
         return _exit(error, name, output)

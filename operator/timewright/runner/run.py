@@ -9,11 +9,11 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from timewright.resources.times import format_time
 from timewright.resources.vocabulary import Outcome, Reason
-from timewright.runner import attempts
+from timewright.runner import attempts, plain_call
 from timewright.runner.call import Call
 from timewright.runner.context import RunContext
 from timewright.runner.current_run import CURRENT, FinishedRun
@@ -38,34 +38,34 @@ Runner: TypeAlias = Callable[[Any, RunContext, Output, StopRequest, Limits], Awa
 _runners: dict[Kind, Runner] = {}
 
 
-async def execute(
+def execute(
     definition: Definition,
     context: RunContext,
     output: Output | None = None,
     stop: StopRequest | None = None,
     *,
-    start: asyncio.Event | None = None,
     deadline: float | None = None,
     owns_orphans: bool = False,
     grace_seconds: float = GRACE_SECONDS,
-) -> RunResult:
-    """Run a task, with further attempts if it fails and may have them, and tell how it went.
+) -> Coroutine[Any, Any, RunResult]:
+    """Run a task, with further attempts if it fails and may have them, and tell how it went. To be awaited.
 
-    Whatever the task does, this returns. To end it early use `stop`; only while it waits for `start` can it be
-    cancelled. Without `output` everything is recorded and nothing shown.
+    Whatever the task does, this returns. To end it early use `stop`; it cannot be cancelled. Without `output`
+    everything is recorded and nothing shown.
 
-    `start` is waited for once everything is ready, so that many runs can begin at one instant. `deadline` is when this
-    has to have returned, in seconds of `time.monotonic()`: no attempt begins that cannot end by then, and one that is
-    running is ended a little before. `owns_orphans` says that this Python process runs this one task and nothing else.
-    `grace_seconds` is how long a task that is to stop has between SIGTERM and SIGKILL.
+    `deadline` is when this has to have returned, in seconds of `time.monotonic()`: no attempt begins that cannot end by
+    then, and one that is running is ended a little before. `owns_orphans` says that this Python process runs this one
+    task and nothing else. `grace_seconds` is how long a task that is to stop has between SIGTERM and SIGKILL.
     """
-    run = _Run(definition, context, output, stop, deadline, owns_orphans, grace_seconds)
-    if start is not None:
-        if run.can_wait_inside():
-            context.start = start
-        else:
-            await start.wait()
-    return await run.carry_out()
+    output, stop = output or Output(live=False), stop or StopRequest()
+    if is_plain(definition, output, deadline):
+        return plain_call.carry_out(cast("Call", definition.work), context, output, stop, grace_seconds)
+    return _Run(definition, context, output, stop, deadline, owns_orphans, grace_seconds).carry_out()
+
+
+def is_plain(definition: Definition, output: Output, deadline: float | None) -> bool:
+    """Tell whether there is nothing to do but call an async function."""
+    return definition.is_plain_call and deadline is None and not output.says
 
 
 class _Run:
@@ -87,32 +87,21 @@ class _Run:
         self,
         definition: Definition,
         context: RunContext,
-        output: Output | None,
-        stop: StopRequest | None,
+        output: Output,
+        stop: StopRequest,
         deadline: float | None,
         owns_orphans: bool,
         grace: float,
     ) -> None:
         self._definition = definition
         self._context = context
-        self._output = output or Output(live=False)
-        self._stop = stop or StopRequest()
+        self._output = output
+        self._stop = stop
         self._deadline = deadline
         self._owns_orphans = owns_orphans
         self._grace = grace
         self._attempts: list[dict[str, Any]] | None = None
         self._runner = _runner_of(definition.kind)
-
-    def can_wait_inside(self) -> bool:
-        """Tell whether nothing that anybody sees comes before the call of a function on this event loop."""
-        definition, work = self._definition, self._definition.work
-        return (
-            isinstance(work, Call)
-            and work.is_async
-            and not self._output.says
-            and definition.output_file is None
-            and definition.hooks is NO_HOOKS
-        )
 
     async def carry_out(self) -> RunResult:
         """Make attempts, with the hooks before and after."""
@@ -127,7 +116,7 @@ class _Run:
                 output.copy_to(definition.output_file)
             if definition.hooks is NO_HOOKS:
                 result = await self._attempt_until_done()
-                started, ended = context.began or started, context.ended or time.time()
+                ended = context.ended or time.time()
             else:
                 result, ended = await self._with_hooks(started)
             output.close()
@@ -183,13 +172,9 @@ class _Run:
         try:
             return await self._runner(self._definition.work, self._context, self._output, self._stop, limits)
         except asyncio.CancelledError:
-            if self._context.start is not None:
-                raise  # it has not begun
             _take_back_cancellation()
             return disturbed()
-        except Exception as error:
-            if self._context.start is not None:
-                raise
+        except Exception as error:  # noqa: BLE001 - a fault of our own must be told as the end of this run
             self._output.show(traceback.format_exc(), STDERR)
             return failed(Reason.EXCEPTION, f"the runner failed: {type(error).__name__}: {error}")
 
