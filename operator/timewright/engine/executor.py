@@ -281,9 +281,8 @@ class Executor:
             else:
                 await self._carry_out(running)
         except asyncio.CancelledError:
-            if self.active.get((running.task.key, running.run.run_id)) is not running:
-                return  # it is forgotten
-            raise
+            self._forget(running)
+            return
         except Exception as error:  # noqa: BLE001 - a fault of our own must end this run alone, and be told
             text = f"timewright failed: {type(error).__name__}: {error}"
             _end(running.run, Outcome.FAILED, Reason.EXCEPTION, text)
@@ -292,14 +291,17 @@ class Executor:
     def _finish(self, running: Running) -> None:
         """Tell the outcome of a run."""
         task, run = running.task, running.run
-        key = task.key, run.run_id
-        if self.active.get(key) is running:
-            del self.active[key]
+        self._forget(running)
         run.phase = None
         self._ledger.finished(run)
         self._ended.set()
         self.on_end(task, run)
         self.on_outcomes(task, (run,))
+
+    def _forget(self, running: Running) -> None:
+        key = running.task.key, running.run.run_id
+        if self.active.get(key) is running:
+            del self.active[key]
 
     async def _carry_out(self, running: Running) -> None:
         task, run = running.task, running.run
