@@ -75,6 +75,8 @@ class Task:
     created: int
     watermark: int | None
     """Up to where the daemon says it has decided; None if no daemon decides it."""
+    held: bool
+    """Whether the daemon says that ticks after the watermark wait until the task is resumed."""
     counters: Mapping[str, int]
     waiting: frozenset[int]
     """Ticks that wait for room, as the daemon says."""
@@ -151,6 +153,7 @@ def _task(body: Manifest, edits: Sequence[Edit]) -> Task:
         zone=spec.get("timeZone") or "UTC",
         created=seconds(body["metadata"]["creationTimestamp"]),
         watermark=None if watermark is None else seconds(watermark),
+        held=bool((status.get("decided") or {}).get("suspended")),
         counters={name: count for name, count in (status.get("counters") or {}).items() if count},
         waiting=frozenset((status.get("decided") or {}).get("queued") or ()),
         may_rerun=spec.get("onLost") == "Rerun",

@@ -123,6 +123,23 @@ def test_a_task_that_stands_still_is_found(oracle: Robfig) -> None:
     assert any("decided until" in each for each in verdict.violations)
 
 
+def test_what_is_kept_back_until_a_task_is_resumed_is_no_matter_yet(oracle: Robfig) -> None:
+    task = {
+        "metadata": {"name": "task", "creationTimestamp": at(CREATED)},
+        "spec": {"schedule": "* * * * * *"},
+        "status": {
+            "scheduledBy": "Daemon",
+            "watermark": at(UNTIL - 2),
+            "counters": {"succeeded": 2},
+            "decided": {"suspended": True},
+        },
+    }
+    assert judge(gather([task], [], [], every(1, 2)), UNTIL, oracle).violations == []
+    begun = judge(gather([task], [], [], every(1, 2, 3)), UNTIL, oracle)
+    assert any("kept back" in each for each in begun.violations)
+    assert judge(gather([task], [], [], every(1, 2)), UNTIL + 60, oracle).violations
+
+
 def test_a_start_between_ticks_is_found(oracle: Robfig) -> None:
     verdict = audited(oracle, every(2, 3), [], {"succeeded": 1, "missed": 1}, schedule="*/2 * * * * *")
     assert any("no tick" in each for each in verdict.violations)

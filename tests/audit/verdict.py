@@ -14,6 +14,9 @@ UNSTARTED = ("Missed", "Skipped", "Lost", "Cancelled", "Failed")
 
 MOST_TICKS = 200_000
 
+MOST_HELD_SECONDS = 15
+"""How late a daemon may be when a task is suspended, so that it keeps back the ticks of so long."""
+
 
 @dataclass
 class Verdict:
@@ -84,6 +87,7 @@ def judge(evidence: Evidence, until: int, oracle: Robfig, *, deposed: Iterable[i
 
 def _judge(task: Task, until: int, oracle: Robfig, deposed: set[str]) -> Verdict:
     verdict = Verdict()
+    until = _until(task, until)
     end = until if task.watermark is None else max(until, task.watermark)
     ticks, perhaps = _ticks(task, end, oracle)
     decided = end if task.watermark is None else task.watermark
@@ -114,6 +118,9 @@ def _judge(task: Task, until: int, oracle: Robfig, deposed: set[str]) -> Verdict
             verdict.violations.append(f"{task.name}@{tick}: recorded as {record.outcome}, but nothing ever ran for it")
     begun = [tick for tick in task.waiting if task.starts.get(tick)]
     verdict.violations += [f"{task.name}@{tick}: started, though it is said to wait" for tick in begun]
+    if task.held and task.watermark is not None:
+        begun = [tick for tick, starts in task.starts.items() if starts and tick > task.watermark]
+        verdict.violations += [f"{task.name}@{tick}: started, though it is said to be kept back" for tick in begun]
     _judge_by_hand(task, verdict)
     _judge_overlap(task, verdict, deposed)
     _judge_counters(task, verdict, silent, started_otherwise, len(perhaps) - len(seen))
@@ -121,6 +128,13 @@ def _judge(task: Task, until: int, oracle: Robfig, deposed: set[str]) -> Verdict
     unscheduled = [tick for tick in task.starts if task.created < tick <= end and tick not in regular]
     verdict.violations += [f"{task.name}@{tick}: started, though it is no tick" for tick in unscheduled]
     return verdict
+
+
+def _until(task: Task, until: int) -> int:
+    """Return up to where a task has to be decided: one that is suspended keeps back what was late just then."""
+    if task.held and task.watermark is not None and until - MOST_HELD_SECONDS < task.watermark:
+        return min(until, task.watermark)
+    return until
 
 
 def _judge_records(task: Task, tick: int, verdict: Verdict) -> Record | None:

@@ -117,11 +117,11 @@ class Stage:
     def settle(self, seconds: float = 180.0) -> Verdict:
         """Suspend every task, let all come to its end and be told, and judge all that has happened."""
         self.people.stop()
+        until = int(time.time()) - 2
         for body in self.recorder.tasks():
             path = f"{TASKS.format(self.name)}/{body['metadata']['name']}"
             # What is to be decided on resuming is left undecided meanwhile, so everything comes to rest.
             self.proxy.ask("PATCH", path, {"spec": {"suspend": True, "onResume": "Latest"}}, MERGE)
-        until = int(time.time()) - 2
         deadline = time.monotonic() + seconds
         with Robfig() as oracle:
             while True:

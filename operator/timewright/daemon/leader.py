@@ -360,6 +360,9 @@ class Leader:
             run = self._known.open_by_hand.get(name)
             if run is None or not self._by_hand.wants(run):
                 continue
+            if not self.writer.may_write():  # it waits for the Lease, rather than being missed
+                asyncio.get_running_loop().call_later(1.0, self._asked.put_nowait, name)
+                continue
             task = self._known.task_named(run.task_name)
             try:
                 await self._by_hand.start(run, loop, executor, self._running.get(task.uid) if task else None)

@@ -111,14 +111,22 @@ async def test_what_ends_as_its_leader_is_told_to_end_is_not_lost() -> None:
     assert told(cluster, "now")["outcome"] == "Succeeded"
 
 
-async def test_what_is_refused_starts_neither_before_nor_after_that_is_written() -> None:
+async def test_what_is_refused_starts_neither_before_nor_after_that_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     cluster = LiveCluster()
     python(cluster, function="take_a_moment", concurrencyPolicy="Forbid")
     async with Replica(cluster) as replica:
         await until(lambda: replica.leads and cluster.status().get("watermark"))
         assert replica.process.leader is not None
-        writer = replica.process.leader.writer
-        may_write, writer.may_write = writer.may_write, lambda: False
+        writer, released = replica.process.leader.writer, asyncio.Event()
+        write = writer.write
+
+        async def late(key: str) -> int:
+            await released.wait()
+            return await write(key)
+
+        monkeypatch.setattr(writer, "write", late)
         cluster.ask("first", "task")
         await until(lambda: tasks.started)
         cluster.ask("second", "task")
@@ -126,8 +134,21 @@ async def test_what_is_refused_starts_neither_before_nor_after_that_is_written()
         # Something about it changes while the first one does not stand in its way any more.
         cluster.edit(TASK_RUNS, "second", lambda body: body["metadata"].setdefault("labels", {}).update(some="label"))
         await asyncio.sleep(0.5)
-        writer.may_write = may_write
+        released.set()
         await until(lambda: told(cluster, "second").get("outcome"))
         await until(lambda: cluster.status()["counters"]["skipped"] == 1)
     assert told(cluster, "second")["outcome"] == "Skipped"
     assert len(tasks.started) == 1
+
+
+async def test_what_is_asked_for_while_the_lease_is_in_doubt_waits() -> None:
+    cluster = LiveCluster()
+    python(cluster)
+    async with Replica(cluster) as replica:
+        await until(lambda: replica.leads and cluster.status().get("watermark"))
+        replica.api.away = True
+        await asyncio.sleep(4.0)
+        cluster.ask("now", "task")
+        replica.api.away = False
+        await until(lambda: told(cluster, "now").get("outcome"))
+    assert told(cluster, "now")["outcome"] == "Succeeded"
