@@ -271,7 +271,8 @@ class Executor:
 
     def _carriers(self) -> set[asyncio.Task[None]]:
         self._leaving = {carrier for carrier in self._leaving if not carrier.done()}
-        return self._leaving | {each.carrier for each in self.active.values() if each.carrier is not None}
+        begun = (each.carrier for each in self.active.values() if each.carrier is not None)
+        return self._leaving | {carrier for carrier in begun if not carrier.done()}
 
     async def _run(self, running: Running) -> None:
         """Bring a run to its outcome, and tell it."""
