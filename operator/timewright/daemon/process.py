@@ -22,10 +22,11 @@ from timewright.daemon.figures import Figures
 from timewright.daemon.history import Destination, FullHistory
 from timewright.daemon.jobs import Jobs
 from timewright.daemon.known import Known
-from timewright.daemon.leader import Leader, Parts
+from timewright.daemon.leader import Leader
 from timewright.daemon.long_runs import LongRuns
 from timewright.daemon.outcomes import Outcomes
 from timewright.daemon.status import tell_status
+from timewright.daemon.tenure import Parts
 from timewright.daemon.web import serve
 from timewright.desired import names
 from timewright.notices.courier import Courier

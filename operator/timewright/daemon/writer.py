@@ -18,9 +18,9 @@ from timewright.daemon import documents
 from timewright.daemon.jobs import Jobs
 from timewright.daemon.known import Known, KnownRun, KnownTask
 from timewright.daemon.task import ClusterTask
-from timewright.daemon.writes import Allowance, Waiting
+from timewright.daemon.writes import FIRST_STATUS_COST, Allowance, Urgency, Waiting
 from timewright.resources.vocabulary import Outcome
-from timewright.storage.kubernetes.book import Snapshot
+from timewright.storage.kubernetes.book import Book, Snapshot
 from timewright.storage.kubernetes.store import LeaseStore
 from timewright.storage.protocol import Retention
 from timewright.storage.records import RunRecord
@@ -52,28 +52,34 @@ class Writer:
         self._allowance = allowance
         self._writing: dict[str, asyncio.Lock] = {}
 
-    def note(self, key: str) -> None:
-        """Take note of a change to a task in the store's memory."""
+    def note(self, key: str, *, urgent: bool = False) -> None:
+        """Take note of a change to a task, in the store's memory or, where that is urgent, in what it says."""
         book = self._store.book(key)
-        if book is not None:
-            urgent = book.trouble is not None or book.written.revision is None or bool(book.by_hand)
-            self.waiting.add(key, urgent=urgent)
+        if book is None:
+            return
+        if _is_new(book):
+            self.waiting.add(key, Urgency.FIRST)
+        else:
+            is_urgent = urgent or book.trouble is not None or bool(book.by_hand)
+            self.waiting.add(key, Urgency.NOW if is_urgent else Urgency.LATER)
 
     async def run(self) -> None:
         """Write until cancelled."""
         while True:
             key = await self.waiting.next()
             if not self.may_write():
-                self.waiting.add(key, urgent=True)
+                self.waiting.add(key, Urgency.NOW)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
+            book = self._store.book(key)
+            is_first = book is not None and _is_new(book)
             try:
                 writes = await to_the_end(self.write(key))
             except (ApiError, OSError) as error:
                 writes = 1
                 self.report(key, error)
                 asyncio.get_running_loop().call_later(RETRY_SECONDS, self._again, key)
-            wait = self._allowance.take(writes)
+            wait = self._allowance.take(writes, writes * FIRST_STATUS_COST if is_first else None)
             if wait:
                 await asyncio.sleep(wait)
 
@@ -90,18 +96,22 @@ class Writer:
             snapshot = self._store.snapshot(key)
             if snapshot is None:
                 return 0
+            # What a new task has to tell of its runs can wait until all tasks are heard of.
+            told = () if _is_new(book) and handed_back_at is None else snapshot.records
             await self.before_status()
-            records = _thinned(snapshot.records, task)
+            records = _thinned(told, task)
             writes = 0
             by_name = self.counted.setdefault(key, set())
-            by_name |= {run.run_id for run in snapshot.records if not documents.is_of_tick(run)}
+            by_name |= {run.run_id for run in told if not documents.is_of_tick(run)}
             for record in records:
                 writes += await self.write_run(task, record)
-            book.forget(snapshot.records)
-            for record in snapshot.records:
+            book.forget(told)
+            for record in told:
                 self._jobs.made.pop(record.run_id, None)
             writes += await self._write_status(key, task, snapshot, handed_back_at)
             self._store.wrote(key, snapshot)
+            if len(told) < len(snapshot.records):
+                self.note(key)
             writes += await self._remove_runs(task)
             await self._remove_jobs(task)
             return writes
@@ -217,7 +227,7 @@ class Writer:
 
     def _again(self, key: str) -> None:
         if self._store.book(key) is not None:
-            self.waiting.add(key, urgent=True)
+            self.waiting.add(key, Urgency.NOW)
 
     def report(self, key: str, error: Exception) -> None:
         """Log why a write failed; a conflict is no more than a sign that something has just changed."""
@@ -225,6 +235,12 @@ class Writer:
         if isinstance(error, ApiError) and (error.conflict or error.namespace_ends):
             return
         logger.warning("%s: cannot write: %s; trying again", task.name if task else key, error or type(error).__name__)
+
+
+def _is_new(book: Book) -> bool:
+    """Tell whether nobody has written a status of a task yet, and all that there is to tell of it is well."""
+    written = book.written
+    return written.revision is None and written.watermark is None and not (book.others or book.by_hand)
 
 
 async def _nothing() -> None:

@@ -122,7 +122,8 @@ class TaskDaemonSpec(Model):
         ge=10,
         le=60000,
         description="The most writes of records and statuses to the Kubernetes API in a minute. Failures come first, "
-        "and what does not fit is thinned; counters stay exact. Renewing the Lease is not counted.",
+        "and what does not fit is thinned; counters stay exact. Renewing the Lease is not counted, and the first "
+        "status of a new task counts as a fifth of a write.",
     )
     storage: DaemonStorage | None = Field(
         default=None, description="Where history is kept. Default: in TaskRuns and statuses alone."

@@ -178,7 +178,8 @@ class Replica:
 def _belongs(owner: object, replica: Replica, leader: Any) -> bool:
     parts: list[object] = [replica.process, *replica.process.informers]
     if leader is not None:
-        parts += [leader, leader.writer, leader.executor, getattr(leader.executor, "_ledger", None)]
+        parts += [leader, *vars(leader).values(), *vars(leader.tenure).values()]
+        parts.append(getattr(leader.executor, "_ledger", None))
     return any(owner is part for part in parts)
 
 

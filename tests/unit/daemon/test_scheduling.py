@@ -140,10 +140,10 @@ async def test_an_edit_before_the_first_status_changes_nobodys_mind() -> None:
     cluster = LiveCluster()
     async with Replica(cluster, writes_per_minute=10) as replica:
         await until(lambda: replica.leads)
-        for number in range(30):
+        for number in range(120):
             python(cluster, f"task-{number}")
-        await until(lambda: len({name for name, _ in tasks.started}) == 30)
-        silent = next(f"task-{number}" for number in range(30) if not cluster.status(f"task-{number}"))
+        await until(lambda: len({name for name, _ in tasks.started}) == 120)
+        silent = next(f"task-{number}" for number in range(120) if not cluster.status(f"task-{number}"))
         cluster.edit(SCHEDULED_TASKS, silent, lambda body: body["spec"].update(timeoutSeconds=100))
         before = len(ticks(silent))
         await until(lambda: len(ticks(silent)) >= before + 3)

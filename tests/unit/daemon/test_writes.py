@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from timewright.daemon.writes import Allowance, Waiting
+from timewright.daemon.writes import FIRST_STATUS_COST, Allowance, Urgency, Waiting
 
 
 def test_writes_beyond_the_allowance_have_to_wait() -> None:
@@ -26,10 +26,10 @@ async def test_what_cannot_wait_comes_first_and_then_who_has_waited_longest() ->
     now = [0.0]
     waiting = Waiting(lambda: now[0])
     for key in ("a", "b", "c"):
-        waiting.add(key, urgent=False)
+        waiting.add(key, Urgency.LATER)
         now[0] += 0.1
-    waiting.add("c", urgent=True)
-    waiting.add("a", urgent=False)
+    waiting.add("c", Urgency.NOW)
+    waiting.add("a", Urgency.LATER)
     now[0] = 10.0
     assert waiting.oldest_seconds() > 7
     assert [await waiting.next() for _ in range(3)] == ["c", "a", "b"]
@@ -39,9 +39,9 @@ async def test_what_cannot_wait_comes_first_and_then_who_has_waited_longest() ->
 async def test_a_flood_of_what_cannot_wait_does_not_silence_the_others() -> None:
     now = [0.0]
     waiting = Waiting(lambda: now[0])
-    waiting.add("patient", urgent=False)
+    waiting.add("patient", Urgency.LATER)
     for number in range(100):
-        waiting.add(f"urgent-{number}", urgent=True)
+        waiting.add(f"urgent-{number}", Urgency.NOW)
     now[0] = 10.0
     assert "patient" in [await waiting.next() for _ in range(5)]
 
@@ -50,20 +50,53 @@ async def test_news_wake_whoever_waits() -> None:
     waiting = Waiting()
     asking = asyncio.ensure_future(waiting.next())
     await asyncio.sleep(0)
-    waiting.add("a", urgent=True)
+    waiting.add("a", Urgency.NOW)
     assert await asyncio.wait_for(asking, 5) == "a"
 
 
 @pytest.mark.parametrize("turns", range(4))
 async def test_who_waits_can_be_cancelled_while_there_is_news(turns: int) -> None:
     waiting = Waiting()
-    waiting.add("b", urgent=False)
+    waiting.add("b", Urgency.LATER)
     task = asyncio.ensure_future(waiting.next())
     await asyncio.sleep(0.01)
-    waiting.add("a", urgent=True)
+    waiting.add("a", Urgency.NOW)
     for _ in range(turns):
         await asyncio.sleep(0)
     task.cancel()
     done, _ = await asyncio.wait([task], timeout=5)
     assert done
     assert task.cancelled()
+
+
+def test_first_statuses_take_less_of_the_allowance() -> None:
+    now = [0.0]
+    allowance = Allowance(600, lambda: now[0])
+    allowance.take(100)
+    waits = [allowance.take(1, FIRST_STATUS_COST) for _ in range(50)]
+    assert waits[-1] == pytest.approx(50 * 60 / 3_000)
+    assert allowance.made == 150, "and count as what they are"
+
+
+async def test_a_failure_goes_before_the_first_statuses_of_new_tasks() -> None:
+    now = [0.0]
+    waiting = Waiting(lambda: now[0])
+    for number in range(100):
+        waiting.add(f"new-{number}", Urgency.FIRST)
+    waiting.add("fails", Urgency.NOW)
+    waiting.add("new-99", Urgency.NOW)
+    waiting.add("new-99", Urgency.LATER)
+    now[0] = 10.0
+    taken = [await waiting.next() for _ in range(4)]
+    assert {"fails", "new-99"} <= set(taken), "also of one that was new"
+    assert len(waiting) == 97
+
+
+async def test_new_tasks_are_heard_in_a_flood_of_failures() -> None:
+    now = [0.0]
+    waiting = Waiting(lambda: now[0])
+    waiting.add("new", Urgency.FIRST)
+    for number in range(100):
+        waiting.add(f"fails-{number}", Urgency.NOW)
+    now[0] = 10.0
+    assert "new" in [await waiting.next() for _ in range(5)]

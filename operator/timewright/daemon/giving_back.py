@@ -1,0 +1,91 @@
+"""How a leader gives a task back to the operator: it claims no more, lets start what it has claimed, and says so."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from timewright.cluster.api import ApiError
+from timewright.daemon import documents
+from timewright.daemon.tenure import Tenure
+from timewright.daemon.writer import to_the_end
+from timewright.engine.executor import Executor
+from timewright.engine.loop import Loop
+from timewright.resources.vocabulary import Outcome, Reason
+
+logger = logging.getLogger(__name__)
+
+_START_SECONDS = 30.0
+"""How long what was claimed may take to start."""
+
+_LOOK_SECONDS = 0.05
+_RETRY_SECONDS = 1.0
+
+
+class GivingBack:
+    """The tasks that one leadership gives back."""
+
+    def __init__(self, tenure: Tenure, loop: Loop, executor: Executor) -> None:
+        """Begin with none."""
+        self.going: dict[str, asyncio.Task[None]] = {}
+        """Those that are about to be given back, by UID."""
+        self._tenure, self._loop, self._executor = tenure, loop, executor
+
+    def begin(self, uid: str) -> None:
+        """Give a task back, unless that goes on already."""
+        if uid not in self.going:
+            self.going[uid] = asyncio.ensure_future(self._give_back(uid))
+
+    async def _give_back(self, uid: str) -> None:
+        tenure = self._tenure
+        try:
+            until = await self._loop.release_task(uid)
+            await self._wait_for_starts(uid)
+            book, task = tenure.store.book(uid), tenure.known.tasks.get(uid)
+            if book is None or task is None:
+                return
+            await self._end_queued(uid)
+            until = max(until, book.state.watermark or 0) if uid in tenure.running else book.begins_at
+            is_told = await to_the_end(self._write(uid, until))
+            while not is_told:
+                await asyncio.sleep(_RETRY_SECONDS)
+                is_told = await to_the_end(self._write(uid, until))
+            self._loop.remove_task(uid)
+            tenure.let_go(uid)
+        finally:
+            self.going.pop(uid, None)
+
+    async def _wait_for_starts(self, uid: str) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        is_begun = self._executor.has_unstarted(uid)
+        while is_begun and time.monotonic() < deadline:
+            await asyncio.sleep(_LOOK_SECONDS)
+            is_begun = self._executor.has_unstarted(uid)
+
+    async def _end_queued(self, uid: str) -> None:
+        """End the runs of a task that wait for room: who decides its ticks from now on knows nothing of them."""
+        book = self._tenure.store.book(uid)
+        if book is None:
+            return
+        waiting = [run for run in book.open.values() if run.phase is not None and run.phase.value == "Queued"]
+        for run in waiting:
+            run.phase, run.outcome, run.reason = None, Outcome.CANCELLED, Reason.SCHEDULE_CHANGED.value
+            run.message = "it waited for room when the task's mode or daemon was changed"
+        await self._tenure.store.finish("", waiting)
+
+    async def _write(self, uid: str, until: int) -> bool:
+        """Write that the operator decides from now on; tell whether that was possible."""
+        writer = self._tenure.writer
+        book, task = self._tenure.store.book(uid), self._tenure.known.tasks.get(uid)
+        if book is None or task is None:
+            return True
+        try:
+            for run in list(book.open.values()):
+                await writer.write_run(task, run)
+            await writer.write(uid, handed_back_at=until)
+        except (ApiError, OSError) as error:
+            writer.report(uid, error)
+            return False
+        logger.info("gave back %s, decided until %s", task.name, documents.at(until))
+        return True

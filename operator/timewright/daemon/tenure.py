@@ -1,0 +1,73 @@
+"""What belongs to one leadership: the store in its memory, who writes, the tasks that run, and the news to follow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from timewright.cluster.api import Api
+from timewright.daemon.configuration import Configuration
+from timewright.daemon.history import FullHistory
+from timewright.daemon.jobs import Jobs
+from timewright.daemon.known import Known
+from timewright.daemon.task import ClusterTask
+from timewright.daemon.writer import Writer
+from timewright.daemon.writes import Allowance
+from timewright.storage.kubernetes.lease import Lease
+from timewright.storage.kubernetes.store import LeaseStore
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a leader works with, which outlives it where it only stands by afterwards."""
+
+    api: Api
+    configuration: Configuration
+    known: Known
+    jobs: Jobs
+    history: FullHistory | None = None
+    """Where all runs are told to, if they are told to anybody besides the cluster."""
+
+
+class Tenure:
+    """Made with the Lease taken, and shared by everything that a leader is made of."""
+
+    def __init__(self, parts: Parts, lease: Lease) -> None:
+        """Begin without a task. Raises StoreError when what is written on the Lease cannot be read."""
+        self.api, self.configuration, self.known, self.jobs = parts.api, parts.configuration, parts.known, parts.jobs
+        self.history = parts.history
+        self.store = LeaseStore(lease)
+        self.allowance = Allowance(parts.configuration.writes_per_minute)
+        self.running: dict[str, ClusterTask] = {}
+        """The tasks that run, by UID: of each the generation that was accepted last."""
+        self.writer = Writer(parts.api, parts.known, parts.jobs, self.store, self.allowance)
+        self.writer.running = self.running.get
+        self.changed: asyncio.Queue[str] = asyncio.Queue()
+        """UIDs of tasks that have come, changed or gone."""
+        self.asked: asyncio.Queue[str] = asyncio.Queue()
+        """Names of TaskRuns that somebody has made by hand."""
+        self.is_lost = False
+        """Whether another replica has the Lease by now."""
+        self._background: set[asyncio.Task[None]] = set()
+        if self.history is not None:
+            self.store.on_end = self.store.on_inherited = self.history.note
+            self.writer.before_status = self.history.keep_ahead
+
+    def let_go(self, uid: str) -> None:
+        """Forget a task that is gone, or somebody else's."""
+        self.running.pop(uid, None)
+        self.store.forget(uid)
+        self.writer.waiting.discard(uid)
+        self.writer.counted.pop(uid, None)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have something done beside all else."""
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def done(self) -> None:
+        """Wait until all of that is done."""
+        await asyncio.gather(*self._background, return_exceptions=True)
