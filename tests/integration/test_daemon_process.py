@@ -178,3 +178,19 @@ def test_yearly_tasks_are_left_alone(namespace: Namespace, daemon: Starting) -> 
     namespace.wait_ready("yearly")
     status = namespace.get("scheduledtask", "yearly")["status"]
     assert (status["scheduledBy"], len(status["nextTicks"])) == ("Daemon", 5)
+
+
+def test_a_refused_edit_leaves_the_accepted_one_running_whoever_leads(
+    namespace: Namespace, daemon: Starting, tmp_path: Path
+) -> None:
+    first = daemon()
+    trace = tmp_path / "trace"
+    namespace.apply(traced("every", trace))
+    eventually(lambda: namespace.get("scheduledtask", "every").get("status", {}).get("decided", {}).get("spec"))
+    first.kill()
+    namespace.apply(traced("every", trace, timeZone="Europe/Atlantis"))
+    before = len(ticks(trace))
+    daemon()
+    eventually(lambda: len(ticks(trace)) >= before + 3)
+    eventually(lambda: "generation 1 keeps running" in str(namespace.get("scheduledtask", "every")["status"]))
+    assert max(Counter(ticks(trace)).values()) == 1, "no tick starts twice"

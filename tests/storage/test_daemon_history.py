@@ -107,6 +107,7 @@ async def test_what_a_killed_leader_did_not_write_the_next_one_writes(place: Pos
         assert history is not None
         async with first:
             await until(lambda: len(ticks()) >= 3)
+            leader.writer.before_status = _hang
             history.flush = _hang  # type: ignore[method-assign]
             before = len(ticks())
             await until(lambda: len(ticks()) >= before + 3)

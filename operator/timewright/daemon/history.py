@@ -31,12 +31,19 @@ RETRY_SECONDS = 2.0
 CLOSING_SECONDS = 5.0
 """How long a leader that ends tries to write what is left."""
 
-BATCH = 500
+AHEAD_SECONDS = 1.0
+"""How long a status may wait for it."""
+
+BATCH = 250
+"""How many runs are written at once: putting more together would keep the loop from a start for too long."""
 MOST_RUNS = 100_000
 """How many runs are kept while the database is away, if they say little."""
 
 MOST_CHARACTERS = 64_000_000
 """How much the output and messages of these may amount to."""
+
+_NEAR = 2_000
+"""With more runs than that to write, nothing waits for them."""
 
 _PRUNE_SECONDS = 600.0
 _PRUNED_AT_ONCE = 5_000
@@ -124,12 +131,17 @@ class FullHistory:
             await self._recorder.close()
 
     async def keep_ahead(self) -> None:
-        """Write what has ended by now, unless there is trouble.
+        """Write what has ended by now, unless there is trouble or a long way to go.
 
         Awaited before a status is written: which runs a number in it stands for, nobody could find out after a crash.
         """
-        if self._pending and self._trouble is None:
-            await self.flush()
+        if not self._pending or self._trouble is not None or len(self._pending) > _NEAR:
+            return
+        try:
+            async with asyncio.timeout(AHEAD_SECONDS):
+                await self.flush()
+        except TimeoutError:
+            self._tell(f"the database did not answer within {AHEAD_SECONDS:g} s")
 
     async def flush(self) -> bool:
         """Write what has ended by now, in batches; tell whether that was possible."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -23,13 +25,13 @@ class Recorder:
     def __init__(self) -> None:
         self.found: dict[tuple[str, str], RunRecord] = {}
         self.batches: list[int] = []
-        self.away = self.answer_is_lost = False
+        self.away = self.answer_is_lost = self.hangs = False
         self.unfit: set[str] = set()
         self.removed: list[tuple[str, int, int]] = []
         self.left = 0
 
     async def record(self, runs: Sequence[tuple[str, RunRecord]]) -> int:
-        await asyncio.sleep(0)
+        await asyncio.sleep(3600 if self.hangs else 0)
         if self.away:
             raise StoreError("the server is away")
         if self.unfit & {run.run_id for _, run in runs}:
@@ -152,6 +154,27 @@ async def test_who_ends_writes_what_is_left_and_counts_what_it_cannot(monkeypatc
     assert history.dropped == 1
 
 
+async def test_a_status_waits_for_what_has_ended_but_not_for_a_database_that_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "AHEAD_SECONDS", 0.05)
+    recorder = Recorder()
+    history = made(recorder)
+    history.note(run(1))
+    await history.keep_ahead()
+    assert len(recorder.found) == 1
+    recorder.hangs = True
+    history.note(run(2))
+    await history.keep_ahead()
+    assert "did not answer" in (history.state().trouble or "")
+    assert history.waiting == 1, "and what was on its way is kept"
+    recorder.hangs = False
+    await history.keep_ahead()
+    assert history.waiting == 1, "while there is trouble nothing waits"
+    await history.flush()
+    assert len(recorder.found) == 2
+
+
 async def test_a_batch_that_is_interrupted_is_not_lost() -> None:
     recorder = Recorder()
     history = made(recorder)
@@ -189,3 +212,9 @@ async def test_without_a_driver_or_a_proper_url_runs_are_kept_and_it_is_told() -
     assert not await history.flush()
     assert history.state().trouble == "names no database"
     assert history.waiting == 1
+
+
+def test_a_daemon_without_a_database_loads_no_driver() -> None:
+    code = "import sys, timewright.daemon.main; print('psycopg' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
