@@ -83,6 +83,8 @@ class FullHistory:
         self._unfit = 0
         """How many runs are written one by one, since one of them cannot be written."""
         self._writing = asyncio.Lock()
+        for result in ("written", "dropped"):
+            history_runs.labels(result)  # an increase is seen only of a series that is there before
 
     @property
     def waiting(self) -> int:
