@@ -157,6 +157,8 @@ def _judge_started(task: Task, tick: int, record: Record | None, verdict: Verdic
     _judge_starts(task, name, starts, verdict)
     if all(phase.suspended for phase in _phases_at(task, tick)):
         verdict.violations.append(f"{name}: started, though the task was suspended")
+    if record is not None and record.outcome in _unstarted(task):
+        verdict.violations.append(f"{name}: recorded as {record.outcome}/{record.reason}, but it ran")
     if record is not None and record.outcome == "Succeeded" and not any(each.ended for each in starts):
         verdict.violations.append(f"{name}: recorded as Succeeded, but no run of it ended")
 
@@ -183,9 +185,13 @@ def _judge_by_hand(task: Task, verdict: Verdict) -> None:
         verdict.by_hand[outcome] += 1
         if outcome == "Succeeded" and not any(each.ended for each in starts):
             verdict.violations.append(f"{task.name}, {name}: recorded as Succeeded, but no run of it ended")
-        # What is to start again may be found out to be too late for that.
-        if starts and outcome in (("Skipped",) if task.may_rerun else ("Skipped", "Missed")):
+        if starts and outcome in _unstarted(task):
             verdict.violations.append(f"{task.name}, {name}: recorded as {outcome}, but it ran")
+
+
+def _unstarted(task: Task) -> tuple[str, ...]:
+    """Return the outcomes of what never ran. What is to start again may turn out to be too late for that."""
+    return ("Skipped",) if task.may_rerun else ("Skipped", "Missed")
 
 
 def _judge_overlap(task: Task, verdict: Verdict, deposed: set[str]) -> None:

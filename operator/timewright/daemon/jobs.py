@@ -42,7 +42,7 @@ class Jobs:
         """Begin empty. `most` is how many Jobs there may be at once; None where that is not limited."""
         self.places = JobPlaces(most)
         self.api, self.namespace, self.daemon = api, namespace, daemon
-        self.may_create: Callable[[], bool] = lambda: False
+        self.may_act: Callable[[], bool] = lambda: False
         """Whether this process leads, and so may create Jobs."""
         self.made: dict[str, JobOfRun] = {}
         """By the name of the run: Jobs of runs that have not been written yet."""
@@ -151,25 +151,30 @@ class JobWork(Elsewhere):
     async def _create(self, body: Manifest, stop: StopRequest) -> ObservedJob | RunResult:
         """Create the Job. Its name follows from what it is for, so it is made once however often this is tried."""
         name, began = body["metadata"]["name"], time.time()
+        is_in_doubt = False  # whether it may be there already: created by a request without an answer, or by another
         while True:
-            if stop.requested:
+            if not is_in_doubt and stop.requested:
                 return _ended(Outcome.CANCELLED, stop.reason.value, stop.message, began)
-            if not self._jobs.may_create():
+            if not is_in_doubt and not self._jobs.may_act():
                 text = "the Job was not created in time: the API server could not be reached, or another replica leads"
                 return _ended(Outcome.MISSED, Reason.DOWNTIME.value, text, began)
             try:
-                return observe_job(await self._jobs.api.create_as_given(JOBS, body))
+                if not is_in_doubt:
+                    return observe_job(await self._jobs.api.create_as_given(JOBS, body))
+                found = await self._existing(name)
+                if found is not None:
+                    return found
+                is_in_doubt = False
             except ApiError as error:
+                is_in_doubt = True
                 if error.conflict:
-                    existing = await self._existing(name)
-                    if existing is not None:
-                        return existing
-                elif error.refused or error.forbidden or error.not_found:
+                    continue
+                if error.refused or error.forbidden or error.not_found:
                     text = f"Job {name!r} may not be created: {error.message}"
                     return _ended(Outcome.FAILED, Reason.JOB_REFUSED.value, text, began)
-                else:
-                    logger.warning("Job %s/%s: %s; trying again", self._jobs.namespace, name, error)
+                logger.warning("Job %s/%s: %s; trying again", self._jobs.namespace, name, error)
             except OSError as error:
+                is_in_doubt = True
                 logger.warning("Job %s/%s: %s; trying again", self._jobs.namespace, name, error or type(error).__name__)
             await asyncio.sleep(RETRY_SECONDS)
 
@@ -249,10 +254,11 @@ class JobWork(Elsewhere):
 
     async def _delete_on(self, stop: StopRequest, job: ObservedJob) -> None:
         await stop.wait()
-        deleted = await self._delete(job)
+        # Who was deposed without knowing it yet would end a run that another leader follows.
+        deleted = self._jobs.may_act() and await self._delete(job)
         while not deleted:
             await asyncio.sleep(RETRY_SECONDS)
-            deleted = await self._delete(job)
+            deleted = self._jobs.may_act() and await self._delete(job)
 
     async def _delete(self, job: ObservedJob) -> bool:
         try:

@@ -139,7 +139,7 @@ class Leader:
         executor.before_manual = self._by_hand.claim
         executor.on_outcomes = self._outcomes
         self.store.on_lost = self._lose
-        self.tenure.jobs.may_create = self.writer.may_write = ledger.holds
+        self.tenure.jobs.may_act = self.writer.may_write = ledger.holds
 
     def _disconnect(self, loop: Loop) -> None:
         """Decide no more, and hear no more news."""
@@ -160,7 +160,7 @@ class Leader:
 
     async def _leave(self, ledger: Ledger, executor: Executor) -> None:
         """Give the Lease up at once, then wait for what is active and tell of its end."""
-        self.tenure.jobs.may_create = lambda: False
+        self.tenure.jobs.may_act = lambda: False
         executor.detach()
         # From here on: what ends while the Lease is written may not be in what is written.
         executor.on_outcomes = self._outcomes_after_leaving

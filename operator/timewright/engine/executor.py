@@ -394,9 +394,12 @@ class Executor:
         return None if task.is_light else self._slots
 
     def _stop_exclusive(self) -> None:
-        """End the runs of tasks that others may have started anew by now."""
+        """End the runs of tasks that others may have started anew by now.
+
+        Those that go on elsewhere are followed by whoever took over: to end them would end that one's.
+        """
         for running in self.active.values():
-            if running.task.exclusive:
+            if running.task.exclusive and not isinstance(running.task.definition.work, Elsewhere):
                 running.stop.request("this process was taken for dead, so another may run the task by now")
 
 

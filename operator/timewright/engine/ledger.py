@@ -208,8 +208,11 @@ class Ledger:
         self._recovered()
 
     async def _begin_anew(self) -> None:
-        self.tell("this process was taken for dead, so others may have taken over its runs; it goes on as a new one")
-        self.on_ownership_lost()
+        if self._renewed_at != float("-inf"):  # else that is known, and nothing was begun since
+            self.tell(
+                "this process was taken for dead, so others may have taken over its runs; it goes on as a new one"
+            )
+            self.on_ownership_lost()
         self.owner = new_owner()
         self._renewed_at = float("-inf")
         with contextlib.suppress(StoreError):

@@ -6,9 +6,9 @@ import asyncio
 import time
 from typing import Any
 
-from tests.unit.daemon.harness import LiveCluster, Replica, until
+from tests.unit.daemon.harness import LiveApi, LiveCluster, Manifest, Replica, until
 from tests.unit.daemon.test_interrupted_writes import SlowApi
-from timewright.cluster.api import JOBS, TASK_RUNS, Resource
+from timewright.cluster.api import JOBS, SCHEDULED_TASKS, TASK_RUNS, Resource
 
 EVERY_TWO = "*/2 * * * * *"
 YEARLY = "0 0 1 1 *"
@@ -77,6 +77,49 @@ async def test_at_sigterm_jobs_go_on_and_are_not_lost() -> None:
         cluster.finish(name)
         await until(lambda: cluster.status().get("counters", {}).get("succeeded") == 1)
     assert cluster.status()["counters"]["lost"] == 0
+
+
+async def test_who_was_deposed_leaves_the_jobs_alone_that_another_leader_follows() -> None:
+    cluster = LiveCluster()
+    with_job(cluster, schedule=EVERY_TWO, concurrencyPolicy="Replace")
+    async with Replica(cluster, "pod-1") as first:
+        await until(lambda: first_job(cluster))
+        async with Replica(cluster, "pod-2") as second:
+            first.api.away = True
+            await until(lambda: second.leads)
+            cluster.edit(SCHEDULED_TASKS, "task", lambda body: body["spec"].update(suspend=True))
+            await until(lambda: cluster.status().get("decided", {}).get("suspended"))
+            (name,) = cluster.jobs()
+            uid = cluster.jobs()[name]["metadata"]["uid"]
+            first.api.away = False
+            assert first.life is not None
+            assert await asyncio.wait_for(first.life, 20) is False
+            assert cluster.jobs()[name]["metadata"]["uid"] == uid
+
+
+class Forgetful(LiveApi):
+    """Creates a Job without an answer, and then nothing more for a while."""
+
+    async def create_as_given(self, resource: Resource, body: Manifest) -> Manifest:
+        answer = await super().create_as_given(resource, body)
+        self.away = True
+        asyncio.get_running_loop().call_later(5.0, lambda: setattr(self, "away", False))
+        raise TimeoutError(answer["metadata"]["name"])
+
+
+async def test_a_job_that_was_created_without_an_answer_is_not_taken_for_missed() -> None:
+    cluster = LiveCluster()
+    with_job(cluster, schedule="* * * * * *", concurrencyPolicy="Forbid")
+    replica = Replica(cluster)
+    replica.api = Forgetful(cluster)
+    async with replica:
+        name = await until(lambda: first_job(cluster))
+        assert name is not None
+        await asyncio.sleep(4.5)  # longer than the Lease is trusted
+        await until(lambda: not replica.api.away)
+        cluster.finish(name)
+        await until(lambda: cluster.runs().get(name, {}).get("status", {}).get("outcome"))
+    assert cluster.runs()[name]["status"]["outcome"] == "Succeeded"
 
 
 async def test_replace_deletes_the_job_of_the_run_before() -> None:
