@@ -12,7 +12,9 @@ from timewright.daemon.known import KnownTask, read_status
 from timewright.daemon.runs_of_others import RunsOfOthers
 from timewright.daemon.task import ClusterTask
 from timewright.daemon.tenure import Tenure
-from timewright.decisions.task_state import OpenRun
+from timewright.decisions.overlap import UNLIMITED, most_active
+from timewright.decisions.task_state import OpenPhase, OpenRun
+from timewright.desired import names
 from timewright.desired.tick_job import tick_run_name
 from timewright.engine.executor import Executor
 from timewright.engine.loop import Loop
@@ -66,7 +68,7 @@ class Adoption:
         book = self._open_book(task)
         self._add_runs_by_hand(task, book)
         if task.template is not None:
-            tenure.store.keep_proven(task.uid)
+            self._sort_runs_of_jobs(task, book)
         elif tenure.store.draining_until > time.time():
             self._others.wait_for(task.uid, book.open)
             tenure.store.keep_proven(task.uid)
@@ -101,6 +103,23 @@ class Adoption:
                 record = book.open.get(run.run_id)
                 if record is not None and run.phase.value != "Queued" and (uid, run.run_id) not in executor.active:
                     executor.start(task, record, resumed=True)
+
+    def _sort_runs_of_jobs(self, task: KnownTask, book: Book) -> None:
+        """Take runs that have a Job for such as go on.
+
+        Of one without, the leader before may have found that there was no room for it: then it waits for room. Where
+        there always is room, it has its Job made.
+        """
+        jobs, by_hand = self._tenure.jobs, self._tenure.known.open_by_hand
+        is_limited = task.task is not None and most_active(task.task.policies) < UNLIMITED
+        open_runs = []
+        for run in book.state.open_runs:
+            asked = by_hand.get(run.run_id)
+            name = run.run_id if asked is None else names.manual_job_name(run.run_id, asked.uid)
+            phase = OpenPhase.QUEUED if is_limited and jobs.find(name) is None else run.phase
+            book.open[run.run_id].phase = phase
+            open_runs.append(run._replace(phase=phase, proven=True))
+        book.state = book.state._replace(open_runs=tuple(open_runs))
 
     def _open_book(self, task: KnownTask) -> Book:
         tenure, status = self._tenure, read_status(task.raw_status)

@@ -66,6 +66,24 @@ async def test_a_new_leader_goes_on_with_the_jobs_of_the_one_before() -> None:
     assert cluster.status()["counters"]["lost"] == 0
 
 
+async def test_a_new_leader_makes_no_job_beside_one_that_leaves_no_room() -> None:
+    cluster = LiveCluster()
+    with_job(cluster, schedule="* * * * * *", concurrencyPolicy="Queue", maxQueued=2)
+    # It claims every second, and by that for the other task as well, as far as the Lease can tell.
+    cluster.daemon_task("other", command=None, python={"call": "tests.unit.daemon.tasks:note"})
+    async with Replica(cluster) as first:
+        name = await until(lambda: first_job(cluster))
+        await asyncio.sleep(2.5 - time.time() % 1)
+        await first.kill()
+    async with Replica(cluster, "pod-1") as second:
+        await until(lambda: second.leads)
+        await asyncio.sleep(1.5)
+        assert list(cluster.jobs()) == [name]
+        assert name is not None
+        cluster.finish(name)
+        await until(lambda: len(cluster.jobs()) == 2)
+
+
 async def test_at_sigterm_jobs_go_on_and_are_not_lost() -> None:
     cluster = LiveCluster()
     with_job(cluster, schedule="* * * * * *", concurrencyPolicy="Forbid")
