@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import copy
-import itertools
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from timewright.decisions.task_state import OpenPhase
-from timewright.resources.vocabulary import Outcome, Reason, Trigger
+from timewright.resources.vocabulary import Outcome, Reason
 from timewright.storage.admission import admit
 from timewright.storage.kubernetes.book import Book, Snapshot
 from timewright.storage.kubernetes.inherited import ended_lately
-from timewright.storage.kubernetes.journal import (
-    MOST_BYTES,
-    Journal,
-    encode,
-    from_annotations,
-    to_annotations,
-)
 from timewright.storage.kubernetes.lease import Lease
+from timewright.storage.kubernetes.locks import Locks
+from timewright.storage.kubernetes.page import Page
 from timewright.storage.kubernetes.takeover import Timing, Told, take_over
-from timewright.storage.protocol import HistoryQuery, Lock, OwnershipLost, Retention, StoreError
+from timewright.storage.protocol import HistoryQuery, Lock, Retention, StoreError
 from timewright.storage.records import Change, Pause, RunRecord, StoredTask
 
 _INHERITED = "the daemon that ran it was gone before it could tell more"
@@ -55,42 +47,24 @@ class LeaseStore:
         """Called with runs of which the leader before may not have told anybody; None where nobody wants to know."""
         self.on_lost: Callable[[], None] = lambda: None
         """Called when another replica has the Lease."""
-        self._lease = lease
-        try:
-            self._journal = from_annotations(lease.annotations)
-        except ValueError as error:
-            raise StoreError(
-                f"Lease {lease.name} cannot be read: {error}; delete it, then ticks of the last seconds count as Lost"
-            ) from error
-        self._left = dict(self._journal.accounts)
-        self._watermark = self._journal.watermark
-        self._decided_until = self._journal.proven
-        self._is_ready = False
-        self._is_lost = False
-        self._is_handed_over = False
         self._books: dict[str, Book] = {}
-        self._must_tell: set[str] = set()
-        """Keys of tasks that have started ticks of which a new leader would believe that nobody decided on them."""
-        self._told_held: set[str] = set()
-        """Keys of tasks of which the Lease tells that what follows is undecided."""
-        self._telling_held: set[str] = {key for key, each in self._journal.accounts.items() if each.suspended}
-        self._told_held |= self._telling_held
+        self._page = Page(lease, self._books)
+        self._page.asked = lambda: self.decided_until()
+        self._page.on_lost = lambda: self.on_lost()
+        self._left = dict(self._page.journal.accounts)
         self._writing = asyncio.Lock()
-        self._locks: dict[tuple[str, str, str], Lock] = {}
-        self._tokens = itertools.count(int(time.time() * 1000))
+        self._locks = Locks()
 
     # What the daemon does besides scheduling
 
     def assume_claimed(self, until: int) -> None:
         """Take everything up to an instant for claimed. For a Lease without a word, beside statuses that tell more."""
-        if self._watermark is None:
-            self._watermark = until
-            self._journal = Journal(until, None, {})
+        self._page.assume_claimed(until)
 
     @property
     def has_claimed(self) -> bool:
         """Whether the Lease tells that anything was ever claimed."""
-        return self._watermark is not None
+        return self._page.has_claimed
 
     def adopt(
         self,
@@ -108,9 +82,9 @@ class LeaseStore:
         all_counters = dict(counters)
         stored = StoredTask(key, 1, last_success_at=last_success_at)
         account = self._left.pop(key, None)
-        taken = take_over(told, self._journal, account, present, recorded or {}, run_id_of)
+        taken = take_over(told, self._page.journal, account, present, recorded or {}, run_id_of)
         if self.on_inherited is not None:
-            for tick, outcome in ended_lately(told, self._journal, account, present, recorded or {}).items():
+            for tick, outcome in ended_lately(told, self._page.journal, account, present, recorded or {}).items():
                 reason = Reason.COMPLETED.value if outcome is Outcome.SUCCEEDED else ""
                 ended = RunRecord(key, run_id_of(tick), tick, outcome=outcome, reason=reason, message=_INHERITED)
                 self.on_inherited(ended)
@@ -121,8 +95,9 @@ class LeaseStore:
         if not taken.told_by_rule:
             book.note_trouble(min((*told.claimed, *told.queued, told.begins_at + 1)))
             if book.written.is_held:
-                self._must_tell.add(key)
-        is_late = self._is_ready and self._decided_until is not None and told.begins_at < self._decided_until
+                self._page.must_tell.add(key)
+        decided_until = self._page.decided_until
+        is_late = self._page.is_ready and decided_until is not None and told.begins_at < decided_until
         if is_late or told.is_handed_over:
             book.note_trouble(told.begins_at + 1)
         for run in book.state.open_runs:
@@ -132,12 +107,12 @@ class LeaseStore:
 
     def ready(self) -> None:
         """Begin to write the Lease as it follows from memory: every task that the leader before had is adopted."""
-        self._is_ready = True
+        self._page.is_ready = True
 
     def forget(self, key: str) -> None:
         """Let go of a task that is gone, or somebody else's."""
         self._books.pop(key, None)
-        self._must_tell.discard(key)
+        self._page.must_tell.discard(key)
 
     def book(self, key: str) -> Book | None:
         """Return what is remembered of a task."""
@@ -151,19 +126,19 @@ class LeaseStore:
     def snapshot(self, key: str) -> Snapshot | None:
         """Return what is to be written of a task now."""
         book = self._books.get(key)
-        return None if book is None else book.snapshot(self._decided())
+        return None if book is None else book.snapshot(self._page.decided())
 
     def wrote(self, key: str, snapshot: Snapshot) -> None:
         """Note that the status of a task tells all of a snapshot."""
         book = self._books.get(key)
         if book is not None:
             book.wrote(snapshot)
-            self._must_tell.discard(key)
+            self._page.must_tell.discard(key)
 
     @property
     def draining_until(self) -> int:
         """Until when the leader before goes on with what it had started, in UTC seconds."""
-        return self._journal.draining_until
+        return self._page.journal.draining_until
 
     def keep_proven(self, key: str) -> None:
         """Take the open runs of a task for such as go on, somewhere."""
@@ -179,10 +154,7 @@ class LeaseStore:
         TaskRuns. From now on nothing is claimed any more.
         """
         async with self._writing:
-            self._check()
-            annotations = self._annotations({}, None, draining_until) if self._is_ready else None
-            await self._lease.release(annotations)
-            self._is_handed_over = True
+            await self._page.release(draining_until)
 
     # The protocol
 
@@ -195,8 +167,8 @@ class LeaseStore:
     async def renew(self, owner: str) -> None:
         """Renew the Lease, and write how far everything is proven."""
         async with self._writing:
-            if not self._is_handed_over:
-                await self._write({}, None)
+            if not self._page.is_handed_over:
+                await self._page.write({}, None)
 
     async def retire(self, owner: str) -> None:
         """Do nothing: `hand_over` gives the Lease up."""
@@ -209,22 +181,22 @@ class LeaseStore:
     async def commit(self, owner: str, changes: Sequence[Change]) -> Sequence[bool]:
         """Make changes. What they claim is on the Lease before it is in memory, all of it by one write."""
         async with self._writing:
-            self._check()
-            if self._is_handed_over:
+            self._page.check()
+            if self._page.is_handed_over:
                 return [False] * len(changes)
             versions = {each.task: self._books[each.task].version for each in changes if each.task in self._books}
             made = admit(changes, versions)
             accepted = [change for change, is_made in zip(changes, made, strict=True) if is_made]
-            claimed, trials = self._claims(accepted)
-            if unfit := self._without_room(trials):
+            claimed, trials = self._page.claims(accepted)
+            if unfit := self._page.without_room(trials):
                 if len(unfit) == len(accepted):
                     text = f"{len(unfit)} tasks that were resumed wait for the statuses of others to be written"
                     raise StoreError(f"{self.name}: {text}")
                 made = [is_made and change.task not in unfit for change, is_made in zip(changes, made, strict=True)]
                 accepted = [change for change in accepted if change.task not in unfit]
-                claimed, trials = self._claims(accepted)
-            if claimed is not None and (self._watermark is None or claimed > self._watermark or trials):
-                await self._write(trials, claimed)
+                claimed, trials = self._page.claims(accepted)
+            if self._page.must_write(trials, claimed):
+                await self._page.write(trials, claimed)
             for change in accepted:
                 book = self._books.get(change.task)
                 if book is not None:
@@ -248,7 +220,7 @@ class LeaseStore:
 
     async def finish(self, owner: str, runs: Sequence[RunRecord]) -> Sequence[bool]:
         """Take outcomes into memory. Of a task that is gone there is nothing left to tell."""
-        self._check()
+        self._page.check()
         recorded = []
         for run in runs:
             book = self._books.get(run.task)
@@ -315,30 +287,19 @@ class LeaseStore:
 
     async def acquire(self, owner: str, name: str, holder: str, places: int = 1) -> Lock | None:
         """Take a lock, or one of the places of a semaphore."""
-        known = self._locks.get((name, owner, holder))
-        if known is not None:
-            return known
-        if sum(each.name == name for each in self._locks.values()) >= places:
-            return None
-        lock = Lock(name, owner, holder, next(self._tokens), int(time.time()), alive=True)
-        self._locks[name, owner, holder] = lock
-        return lock
+        return self._locks.acquire(owner, name, holder, places)
 
     async def release(self, owner: str, name: str, holder: str) -> bool:
         """Give back a lock."""
-        return self._locks.pop((name, owner, holder), None) is not None
+        return self._locks.release(owner, name, holder)
 
     async def locks(self) -> Sequence[Lock]:
         """List all locks."""
-        return list(self._locks.values())
+        return self._locks.all()
 
     async def break_lock(self, name: str, token: int) -> bool:
         """Free a lock, whoever holds it."""
-        for key, lock in self._locks.items():
-            if lock.name == name and lock.token == token:
-                del self._locks[key]
-                return True
-        return False
+        return self._locks.break_(name, token)
 
     async def abandon(self, task: str, run_id: str) -> bool:
         """Make an open run unproven."""
@@ -349,113 +310,6 @@ class LeaseStore:
         runs = tuple(run._replace(proven=False) if run.run_id == run_id else run for run in state.open_runs)
         book.state, book.version = state._replace(open_runs=runs), book.version + 1
         return True
-
-    # Writing the Lease
-
-    def _claims(self, changes: Sequence[Change]) -> tuple[int | None, dict[str, Book]]:
-        """Return the last tick that is claimed, and how tasks will be of which the Lease itself has to tell that."""
-        last: int | None = None
-        trials: dict[str, Book] = {}
-        for change in changes:
-            book = self._books.get(change.task)
-            for run in change.runs:
-                if run.phase is not OpenPhase.CLAIMED or run.trigger is Trigger.MANUAL:
-                    continue
-                last = run.scheduled_at if last is None else max(last, run.scheduled_at)
-                if book is None or change.task in trials or self._is_fenced(book, run):
-                    continue
-                trial = copy.copy(book)
-                trial.counts, trial.counters, trial.open = dict(book.counts), dict(book.counters), dict(book.open)
-                trial.succeeded, trial.others = copy.copy(book.succeeded), copy.copy(book.others)
-                trial.by_hand = list(book.by_hand)
-                trial.apply(change)
-                trials[change.task] = trial
-        return last, trials
-
-    def _without_room(self, trials: Mapping[str, Book]) -> set[str]:
-        """Return the keys of those tasks of which the Lease would have to tell at once, but has no room for it."""
-        held = {key: trial for key, trial in trials.items() if trial.written.is_held}
-        if not held:
-            return set()
-        decided = self._decided()
-        told = [key for key in self._must_tell if key in self._books and key not in trials]
-        room = MOST_BYTES - sum(len(self._encode(self._books[key], decided)) + 1 for key in told)
-        unfit = set()
-        for key, trial in held.items():
-            room -= len(self._encode(trial, decided)) + 1
-            if room < 0:
-                unfit.add(key)
-        return unfit
-
-    def _is_fenced(self, book: Book, run: RunRecord) -> bool:
-        """Tell whether a watermark at the tick of a run keeps a new leader from starting it."""
-        if run.run_id in book.open:
-            return False  # it waited, and a new leader would let it wait on
-        return not (book.written.is_held or book.key in self._told_held or book.state.suspended)
-
-    async def _write(self, trials: Mapping[str, Book], claimed: int | None) -> None:
-        self._check()
-        annotations = self._annotations(trials, claimed) if self._is_ready else None
-        self._told_held = self._told_held | self._telling_held  # until the answer is there, either may hold
-        try:
-            await self._lease.write(annotations)
-        except OwnershipLost:
-            self._is_lost = True
-            self.on_lost()
-            raise
-        if annotations is not None:
-            self._told_held = self._telling_held
-        if claimed is not None:
-            self._watermark = claimed if self._watermark is None else max(self._watermark, claimed)
-        self._must_tell |= {key for key, trial in trials.items() if trial.written.is_held}
-
-    def _annotations(self, trials: Mapping[str, Book], claimed: int | None, draining_until: int = 0) -> dict[str, str]:
-        decided = self._decided()
-        self._telling_held = set()
-        proven, accounts = self._accounts(trials, decided)
-        watermark = self._watermark
-        if claimed is not None:
-            watermark = claimed if watermark is None else max(watermark, claimed)
-        return to_annotations(watermark, proven, accounts, draining_until)
-
-    def _accounts(self, trials: Mapping[str, Book], decided: int) -> tuple[int, list[str]]:
-        """Return how far everything is proven, and the accounts that make it so, the oldest troubles first."""
-        required = self._must_tell | {key for key, trial in trials.items() if trial.written.is_held}
-        encoded = [self._encode(trials.get(key) or self._books[key], decided) for key in required if key in self._books]
-        room = MOST_BYTES - sum(map(len, encoded))
-        troubles = []
-        for key, book in self._books.items():
-            if book.trouble is None and not book.open:
-                continue
-            book = trials.get(key) or book
-            first = book.first_to_tell()
-            if first is not None and first <= decided and key not in required:
-                troubles.append((first, key))
-        for first, key in sorted(troubles):
-            text = self._encode(trials.get(key) or self._books[key], decided)
-            room -= len(text) + 1
-            if room < 0:
-                return min(decided, first - 1), encoded
-            encoded.append(text)
-        return decided, encoded
-
-    def _encode(self, book: Book, decided: int) -> str:
-        account = book.account(decided)
-        if account.suspended:
-            self._telling_held.add(book.key)
-        return encode(book.key, account)
-
-    def _decided(self) -> int:
-        """Return an instant up to which no tick of any task is undecided; it never goes back."""
-        asked = self.decided_until()
-        known = self._decided_until
-        if asked is not None and (known is None or asked > known):
-            self._decided_until = known = asked
-        return 0 if known is None else known
-
-    def _check(self) -> None:
-        if self._is_lost:
-            raise OwnershipLost(f"{self.name} is another replica's by now")
 
     def _open_runs(self) -> list[tuple[str, str, RunRecord]]:
         return [(key, run_id, run) for key, book in self._books.items() for run_id, run in book.open.items()]

@@ -1,0 +1,173 @@
+"""What is written on the daemon's Lease, and which claims it has to tell of by name. See `journal` for its rule."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+
+from timewright.decisions.task_state import OpenPhase
+from timewright.resources.vocabulary import Trigger
+from timewright.storage.kubernetes.book import Book
+from timewright.storage.kubernetes.journal import MOST_BYTES, Journal, encode, from_annotations, to_annotations
+from timewright.storage.kubernetes.lease import Lease
+from timewright.storage.protocol import OwnershipLost, StoreError
+from timewright.storage.records import Change, RunRecord
+
+
+class Page:
+    """The Lease as its holder writes it, out of the books of all tasks."""
+
+    def __init__(self, lease: Lease, books: Mapping[str, Book]) -> None:
+        """Take a Lease that this process holds. Raises StoreError when what is written on it cannot be read."""
+        self.asked: Callable[[], int | None] = lambda: None
+        """Asked for an instant up to which no tick of any task is undecided."""
+        self.on_lost: Callable[[], None] = lambda: None
+        """Called when another replica has the Lease."""
+        self.is_ready = False
+        """Whether every task that the leader before had is adopted, so that the Lease follows from the books."""
+        self.is_handed_over = False
+        self.must_tell: set[str] = set()
+        """Keys of tasks that have started ticks of which a new leader would believe that nobody decided on them."""
+        self._lease, self._books = lease, books
+        try:
+            self.journal = from_annotations(lease.annotations)
+        except ValueError as error:
+            raise StoreError(
+                f"Lease {lease.name} cannot be read: {error}; delete it, then ticks of the last seconds count as Lost"
+            ) from error
+        self._watermark = self.journal.watermark
+        self.decided_until = self.journal.proven
+        """As it was asked for last, or as the leader before has written it."""
+        self._is_lost = False
+        self._told_held: set[str] = set()
+        """Keys of tasks of which the Lease tells that what follows is undecided."""
+        self._telling_held: set[str] = {key for key, each in self.journal.accounts.items() if each.suspended}
+        self._told_held |= self._telling_held
+
+    @property
+    def has_claimed(self) -> bool:
+        """Whether the Lease tells that anything was ever claimed."""
+        return self._watermark is not None
+
+    def assume_claimed(self, until: int) -> None:
+        """Take everything up to an instant for claimed."""
+        if self._watermark is None:
+            self._watermark = until
+            self.journal = Journal(until, None, {})
+
+    def check(self) -> None:
+        """Raise OwnershipLost once another replica has the Lease."""
+        if self._is_lost:
+            raise OwnershipLost(f"Lease {self._lease.name} is another replica's by now")
+
+    def decided(self) -> int:
+        """Return an instant up to which no tick of any task is undecided; it never goes back."""
+        asked, known = self.asked(), self.decided_until
+        if asked is not None and (known is None or asked > known):
+            self.decided_until = known = asked
+        return 0 if known is None else known
+
+    async def release(self, draining_until: int) -> None:
+        """Give the Lease up; raises StoreError when that cannot be written."""
+        self.check()
+        annotations = self._annotations({}, None, draining_until) if self.is_ready else None
+        await self._lease.release(annotations)
+        self.is_handed_over = True
+
+    def claims(self, changes: Sequence[Change]) -> tuple[int | None, dict[str, Book]]:
+        """Return the last tick that is claimed, and how tasks will be of which the Lease itself has to tell that."""
+        last: int | None = None
+        trials: dict[str, Book] = {}
+        for change in changes:
+            book = self._books.get(change.task)
+            for run in change.runs:
+                if run.phase is not OpenPhase.CLAIMED or run.trigger is Trigger.MANUAL:
+                    continue
+                last = run.scheduled_at if last is None else max(last, run.scheduled_at)
+                if book is None or change.task in trials or self._is_fenced(book, run):
+                    continue
+                trial = copy.copy(book)
+                trial.counts, trial.counters, trial.open = dict(book.counts), dict(book.counters), dict(book.open)
+                trial.succeeded, trial.others = copy.copy(book.succeeded), copy.copy(book.others)
+                trial.by_hand = list(book.by_hand)
+                trial.apply(change)
+                trials[change.task] = trial
+        return last, trials
+
+    def without_room(self, trials: Mapping[str, Book]) -> set[str]:
+        """Return the keys of those tasks of which the Lease would have to tell at once, but has no room for it."""
+        held = {key: trial for key, trial in trials.items() if trial.written.is_held}
+        if not held:
+            return set()
+        decided = self.decided()
+        told = [key for key in self.must_tell if key in self._books and key not in trials]
+        room = MOST_BYTES - sum(len(self._encode(self._books[key], decided)) + 1 for key in told)
+        unfit = set()
+        for key, trial in held.items():
+            room -= len(self._encode(trial, decided)) + 1
+            if room < 0:
+                unfit.add(key)
+        return unfit
+
+    def _is_fenced(self, book: Book, run: RunRecord) -> bool:
+        """Tell whether a watermark at the tick of a run keeps a new leader from starting it."""
+        if run.run_id in book.open:
+            return False  # it waited, and a new leader would let it wait on
+        return not (book.written.is_held or book.key in self._told_held or book.state.suspended)
+
+    def must_write(self, trials: Mapping[str, Book], claimed: int | None) -> bool:
+        """Tell whether claims have to be on the Lease before anything starts that are not yet."""
+        return claimed is not None and (self._watermark is None or claimed > self._watermark or bool(trials))
+
+    async def write(self, trials: Mapping[str, Book], claimed: int | None) -> None:
+        """Renew the Lease, with claims up to an instant. Raises OwnershipLost when another replica has it, StoreError."""
+        self.check()
+        annotations = self._annotations(trials, claimed) if self.is_ready else None
+        self._told_held = self._told_held | self._telling_held  # until the answer is there, either may hold
+        try:
+            await self._lease.write(annotations)
+        except OwnershipLost:
+            self._is_lost = True
+            self.on_lost()
+            raise
+        if annotations is not None:
+            self._told_held = self._telling_held
+        if claimed is not None:
+            self._watermark = claimed if self._watermark is None else max(self._watermark, claimed)
+        self.must_tell |= {key for key, trial in trials.items() if trial.written.is_held}
+
+    def _annotations(self, trials: Mapping[str, Book], claimed: int | None, draining_until: int = 0) -> dict[str, str]:
+        decided = self.decided()
+        self._telling_held = set()
+        proven, accounts = self._accounts(trials, decided)
+        watermark = self._watermark
+        if claimed is not None:
+            watermark = claimed if watermark is None else max(watermark, claimed)
+        return to_annotations(watermark, proven, accounts, draining_until)
+
+    def _accounts(self, trials: Mapping[str, Book], decided: int) -> tuple[int, list[str]]:
+        """Return how far everything is proven, and the accounts that make it so, the oldest troubles first."""
+        required = self.must_tell | {key for key, trial in trials.items() if trial.written.is_held}
+        encoded = [self._encode(trials.get(key) or self._books[key], decided) for key in required if key in self._books]
+        room = MOST_BYTES - sum(map(len, encoded))
+        troubles = []
+        for key, book in self._books.items():
+            if book.trouble is None and not book.open:
+                continue
+            book = trials.get(key) or book
+            first = book.first_to_tell()
+            if first is not None and first <= decided and key not in required:
+                troubles.append((first, key))
+        for first, key in sorted(troubles):
+            text = self._encode(trials.get(key) or self._books[key], decided)
+            room -= len(text) + 1
+            if room < 0:
+                return min(decided, first - 1), encoded
+            encoded.append(text)
+        return decided, encoded
+
+    def _encode(self, book: Book, decided: int) -> str:
+        account = book.account(decided)
+        if account.suspended:
+            self._telling_held.add(book.key)
+        return encode(book.key, account)
