@@ -276,7 +276,7 @@ async def test_whatever_happens_counters_are_exact_and_nothing_starts_twice(seed
     ]
     truth = Truth(tasks)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("timewright.storage.kubernetes.store.MOST_BYTES", room)
+        patch.setattr("timewright.storage.kubernetes.page.MOST_BYTES", room)
         leader = Leader(truth, await leading(api, "pod/0"), BEGIN)
         for step in range(40):
             leader.now = BEGIN + step

@@ -120,7 +120,7 @@ class Page:
         return claimed is not None and (self._watermark is None or claimed > self._watermark or bool(trials))
 
     async def write(self, trials: Mapping[str, Book], claimed: int | None) -> None:
-        """Renew the Lease, with claims up to an instant. Raises OwnershipLost when another replica has it, StoreError."""
+        """Renew the Lease, with claims up to an instant; raises OwnershipLost when it is another's, or StoreError."""
         self.check()
         annotations = self._annotations(trials, claimed) if self.is_ready else None
         self._told_held = self._told_held | self._telling_held  # until the answer is there, either may hold
