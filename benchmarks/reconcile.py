@@ -24,7 +24,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from timewright.controller.api import CRON_JOBS, SCHEDULED_TASKS, Api, Resource, connect
+from timewright.cluster.api import CRON_JOBS, SCHEDULED_TASKS, Api, Resource
+from timewright.controller.connection import connect
 from timewright.decisions.acceptance import Accepted, accept
 from timewright.desired.cron_job import build_cron_job
 from timewright.desired.runner_image import RunnerImage

@@ -14,7 +14,7 @@ from timewright.cli.exit_codes import CLUSTER_FAILED, USAGE, CommandError
 if TYPE_CHECKING:
     from kubernetes.aio.client import Configuration
 
-    from timewright.controller.api import Api, ApiError, Resource
+    from timewright.cluster.api import Api, ApiError, Resource
 
 _SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -43,7 +43,7 @@ async def connected(target: Target) -> AsyncIterator[Cluster]:
     Whatever goes wrong with it, inside the context too, is raised as CommandError in words for a person.
     """
     try:
-        from timewright.controller.api import Api, ApiError
+        from timewright.cluster.api import Api, ApiError
     except ModuleNotFoundError as error:
         raise CommandError(
             f"this command speaks to a cluster, and needs the module {error.name!r} for it; "

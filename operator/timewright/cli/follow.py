@@ -10,8 +10,8 @@ from typing import Any, TextIO
 import aiohttp
 
 from timewright.cli.watching import changes
+from timewright.cluster.api import PODS, Api, ApiError
 from timewright.cluster.streaming import lines
-from timewright.controller.api import PODS, Api, ApiError
 from timewright.desired.environment import JOB_NAME_LABEL
 
 Manifest = dict[str, Any]

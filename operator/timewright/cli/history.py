@@ -70,7 +70,7 @@ async def history(target: Target, request: History) -> int:
 
 async def _runs(cluster: Cluster, task: str) -> list[Manifest]:
     """Read the task's runs, the newest first."""
-    from timewright.controller.api import TASK_RUNS
+    from timewright.cluster.api import TASK_RUNS
 
     runs: list[Manifest] = []
     async for page in cluster.api.list_all(TASK_RUNS, cluster.namespace, f"{TASK_LABEL}={task_label(task)}"):

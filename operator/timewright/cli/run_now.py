@@ -67,7 +67,7 @@ async def run_now(target: Target, request: RunNow) -> int:
 
 async def find_task(cluster: Cluster, name: str) -> Manifest:
     """Read the task; raises CommandError that helps to find it, if it does not exist."""
-    from timewright.controller.api import SCHEDULED_TASKS, ApiError
+    from timewright.cluster.api import SCHEDULED_TASKS, ApiError
 
     try:
         return await cluster.api.get(SCHEDULED_TASKS, cluster.namespace, name)
@@ -98,7 +98,7 @@ def _no_such_task(name: str, namespace: str, names: Sequence[str]) -> str:
 
 
 async def _create(cluster: Cluster, request: RunNow, parameters: Manifest) -> Manifest:
-    from timewright.controller.api import TASK_RUNS
+    from timewright.cluster.api import TASK_RUNS
 
     spec: Manifest = {"taskRef": {"name": request.task}}
     if parameters:
@@ -131,7 +131,7 @@ async def _until_finished(cluster: Cluster, run: Manifest, request: RunNow) -> M
     """Wait for the run's end and return it; with `follow` show its logs meanwhile."""
     from timewright.cli.follow import LogFollower
     from timewright.cli.watching import changes
-    from timewright.controller.api import TASK_RUNS
+    from timewright.cluster.api import TASK_RUNS
 
     follower = LogFollower(cluster.api, cluster.namespace, sys.stderr if request.json else sys.stdout)
     selector = {"fieldSelector": f"metadata.name={run['metadata']['name']}"}

@@ -10,8 +10,8 @@ from typing import Any
 
 import aiohttp
 
+from timewright.cluster.api import Api, ApiError, Resource
 from timewright.cluster.streaming import lines
-from timewright.controller.api import Api, ApiError, Resource
 
 Manifest = dict[str, Any]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from timewright.controller.api import DEPLOYMENTS, PODS, ApiError
+from timewright.cluster.api import DEPLOYMENTS, PODS, ApiError
+from timewright.cluster.observe import observe_pod
 from timewright.controller.apply import NotReady, explain, is_refused
 from timewright.controller.context import Sync
 from timewright.controller.ensure import NameTakenError, ensure, is_controlled_by
-from timewright.controller.observe import observe_pod
 from timewright.decisions.acceptance import Accepted
 from timewright.decisions.application_health import application_health
 from timewright.decisions.observed import ObservedPod

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from timewright.controller.api import CRON_JOBS, FIELD_MANAGER, ApiError, Manifest
+from timewright.cluster.api import CRON_JOBS, FIELD_MANAGER, ApiError, Manifest
+from timewright.cluster.observe import observe_cron_job
 from timewright.controller.context import Applied, Refusal, Sync
-from timewright.controller.observe import observe_cron_job
 from timewright.decisions.acceptance import Accepted, Refused
 from timewright.decisions.handover import WAS_RUNNING
 from timewright.decisions.observed import ObservedCronJob

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from timewright.controller.api import Api
+from timewright.cluster.api import Api
 from timewright.controller.configuration import Configuration
 from timewright.controller.store import Store, TaskKey, TaskRecord
 from timewright.decisions.acceptance import Accepted, Refused

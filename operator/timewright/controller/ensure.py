@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from timewright.controller.api import ApiError, Manifest, Resource
+from timewright.cluster.api import ApiError, Manifest, Resource
 from timewright.controller.apply import fields_handed_to_apply
 from timewright.controller.context import Operator, Verified
 from timewright.desired import names

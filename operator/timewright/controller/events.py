@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import uuid
 
-from timewright.controller.api import EVENTS, ApiError
+from timewright.cluster.api import EVENTS, ApiError
 from timewright.controller.context import Sync
 from timewright.resources.model import API_VERSION
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from timewright.controller.api import CRON_JOBS, JOBS, ApiError
+from timewright.cluster.api import CRON_JOBS, JOBS, ApiError
+from timewright.cluster.observe import observe_cron_job, observe_job
 from timewright.controller.application import stop_application
 from timewright.controller.context import Sync
-from timewright.controller.observe import observe_cron_job, observe_job
 from timewright.controller.reclaim import is_left_behind
 from timewright.decisions.acceptance import Accepted
 from timewright.decisions.handover import WAS_RUNNING, WAS_SUSPENDED, native_watermark

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from timewright.cluster import metrics
-from timewright.controller.api import LEASES, Api, ApiError
+from timewright.cluster.api import LEASES, Api, ApiError
 
 LEASE_SECONDS = 15.0
 RENEW_DEADLINE_SECONDS = 10.0

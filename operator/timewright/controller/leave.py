@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from timewright.controller.api import SCHEDULED_TASKS, ApiError
+from timewright.cluster.api import SCHEDULED_TASKS, ApiError
 from timewright.controller.context import Sync
 from timewright.controller.daemons import DaemonKey
 from timewright.controller.record import record_native_runs

@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from timewright.controller.api import CRON_JOBS, JOBS, TASK_RUNS, ApiError
+from timewright.cluster.api import CRON_JOBS, JOBS, TASK_RUNS, ApiError
+from timewright.cluster.observe import observe_job
 from timewright.controller.context import Operator, Sync
-from timewright.controller.observe import observe_job
 from timewright.controller.record import finish_run, write_run_status
 from timewright.controller.store import TaskKey
 from timewright.decisions import run_status

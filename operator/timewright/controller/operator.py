@@ -15,11 +15,12 @@ import kopf
 from prometheus_client import REGISTRY
 
 from timewright import __version__
+from timewright.cluster.api import ApiError
 from timewright.cluster.logs import set_up_logging
 from timewright.cluster.metrics import TaskCollector, notices
 from timewright.controller import metrics
-from timewright.controller.api import ApiError, connect
 from timewright.controller.configuration import Configuration, ConfigurationError
+from timewright.controller.connection import connect
 from timewright.controller.context import Operator
 from timewright.controller.daemons import DaemonKey
 from timewright.controller.figures import daemon_figures, task_figures

@@ -7,16 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from timewright.controller.api import (
-    CRON_JOBS,
-    DEPLOYMENTS,
-    JOBS,
-    SCHEDULED_TASKS,
-    TASK_DAEMONS,
-    TASK_RUNS,
-    Api,
-    Resource,
-)
+from timewright.cluster.api import CRON_JOBS, DEPLOYMENTS, JOBS, SCHEDULED_TASKS, TASK_DAEMONS, TASK_RUNS, Api, Resource
 from timewright.controller.daemons import DaemonKey
 from timewright.controller.store import Store, TaskKey
 from timewright.desired import names

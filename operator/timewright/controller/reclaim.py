@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from timewright.controller.api import LEASES, ApiError
+from timewright.cluster.api import LEASES, ApiError
 from timewright.controller.context import Sync
 from timewright.controller.daemons import DaemonKey
 from timewright.desired.names import WATERMARK_ANNOTATION, daemon_object_name

@@ -13,8 +13,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from timewright.cluster.api import SCHEDULED_TASKS, ApiError
+from timewright.cluster.patching import difference
 from timewright.controller import events
-from timewright.controller.api import SCHEDULED_TASKS, ApiError
 from timewright.controller.application import keep_application, tell_of_application
 from timewright.controller.apply import apply_cron_job
 from timewright.controller.context import Operator, Sync
@@ -210,17 +211,3 @@ async def write_status(sync: Sync, raw_status: dict[str, Any]) -> None:
     operator.store.put_task({**answer, "spec": task.parts()[0], "status": wanted})
     if isinstance(sync.verdict, Refused) and raw_status.get("observedGeneration") != task.generation:
         await events.warn(sync, "Refused", "Validate", sync.verdict.message)
-
-
-def difference(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """Return the JSON merge patch (RFC 7386) that turns one object into the other; empty when they are equal."""
-    patch: dict[str, Any] = {key: None for key in old if key not in new}
-    for key, value in new.items():
-        before = old.get(key)
-        if isinstance(value, dict) and isinstance(before, dict):
-            inner = difference(before, value)
-            if inner:
-                patch[key] = inner
-        elif key not in old or before != value:
-            patch[key] = value
-    return patch

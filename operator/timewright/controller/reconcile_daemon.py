@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from timewright.controller.api import (
+from timewright.cluster.api import (
     DEPLOYMENTS,
     DISRUPTION_BUDGETS,
     ROLE_BINDINGS,

@@ -8,12 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 from timewright.cluster import metrics
+from timewright.cluster.api import JOBS, PODS, TASK_RUNS, ApiError
+from timewright.cluster.observe import observe_job, observe_pod
 from timewright.controller import events
-from timewright.controller.api import JOBS, PODS, TASK_RUNS, ApiError
 from timewright.controller.context import Sync
 from timewright.controller.daemons import DaemonKey
 from timewright.controller.notify import tell_end, tell_long, tell_started
-from timewright.controller.observe import observe_job, observe_pod
 from timewright.decisions import run_status
 from timewright.decisions.observed import ObservedJob, ObservedPod, ObservedRun
 from timewright.decisions.result import Obstacle, Result, obstacle_of, result_of

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from timewright.controller.api import JOBS, TASK_RUNS, ApiError
+from timewright.cluster.api import JOBS, TASK_RUNS, ApiError
 from timewright.controller.context import Sync
 from timewright.decisions.observed import ObservedJob
 from timewright.decisions.retention import expired_jobs, expired_runs, next_expiry

@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from timewright.cluster.observe import edited_at
+from timewright.cluster.observe import edited_at, observe_cron_job, observe_deployment, observe_job, observe_run
 from timewright.controller.daemons import NO_CONCERN, DaemonKey, DaemonRecord, Daemons, concern_of
-from timewright.controller.observe import observe_cron_job, observe_deployment, observe_job, observe_run
 from timewright.decisions.observed import ObservedCronJob, ObservedDeployment, ObservedJob, ObservedRun
 from timewright.desired import names
 

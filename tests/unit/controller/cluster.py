@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from timewright.controller.api import CRON_JOBS, JOBS, SCHEDULED_TASKS, TASK_RUNS, Api, ApiError, Resource
+from timewright.cluster.api import CRON_JOBS, JOBS, SCHEDULED_TASKS, TASK_RUNS, Api, ApiError, Resource
 from timewright.controller.configuration import Configuration
 from timewright.controller.context import Operator
 from timewright.controller.daemons import DaemonKey

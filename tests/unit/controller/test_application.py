@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.controller.cluster import Cluster, Replica
-from timewright.controller.api import CRON_JOBS, DEPLOYMENTS, PODS, SCHEDULED_TASKS, TASK_RUNS, ApiError
+from timewright.cluster.api import CRON_JOBS, DEPLOYMENTS, PODS, SCHEDULED_TASKS, TASK_RUNS, ApiError
 from timewright.controller.handover import SETTLE_SECONDS
 from timewright.resources.model import format_time
 

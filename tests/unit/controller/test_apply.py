@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.controller.cluster import NAMESPACE, Cluster, Replica
-from timewright.controller.api import CRON_JOBS, SCHEDULED_TASKS
+from timewright.cluster.api import CRON_JOBS, SCHEDULED_TASKS
 from timewright.controller.apply import fields_handed_to_apply
 from timewright.controller.context import BURST, BURST_SECONDS, STATUS_WAITS
 from timewright.controller.reconcile import reconcile

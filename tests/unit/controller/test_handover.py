@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.unit.controller.cluster import NOON, Cluster, Killed, Replica
-from timewright.controller.api import CRON_JOBS, JOBS, LEASES, PODS, SCHEDULED_TASKS, TASK_DAEMONS, TASK_RUNS
+from timewright.cluster.api import CRON_JOBS, JOBS, LEASES, PODS, SCHEDULED_TASKS, TASK_DAEMONS, TASK_RUNS
 from timewright.controller.handover import SETTLE_SECONDS, UNCLAIMED_SECONDS
 from timewright.controller.reclaim import LOOK_SECONDS, PATIENCE_SECONDS
 from timewright.desired.names import DAEMON_LABEL, HANDED_OVER_ANNOTATION, TASK_LABEL

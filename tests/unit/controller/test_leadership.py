@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.controller.virtual_time import now, run
-from timewright.controller.api import Api, ApiError, Resource
+from timewright.cluster.api import Api, ApiError, Resource
 from timewright.controller.leadership import LEASE_SECONDS, RETRY_SECONDS, LeadershipLost, Lease
 
 Manifest = dict[str, Any]

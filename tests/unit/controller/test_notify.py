@@ -14,7 +14,7 @@ import pytest
 
 from tests.unit.controller.cluster import NOON, Cluster, Replica
 from tests.unit.notices.endpoint import Endpoint
-from timewright.controller.api import SCHEDULED_TASKS, TASK_DAEMONS, TASK_RUNS
+from timewright.cluster.api import SCHEDULED_TASKS, TASK_DAEMONS, TASK_RUNS
 from timewright.controller.daemons import concern_of
 from timewright.controller.figures import daemon_figures, task_figures
 from timewright.notices.courier import Courier

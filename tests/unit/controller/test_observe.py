@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from timewright.controller.observe import observe_cron_job, observe_deployment, observe_job, observe_pod, observe_run
+from timewright.cluster.observe import observe_cron_job, observe_deployment, observe_job, observe_pod, observe_run
 from timewright.resources.vocabulary import Outcome, Phase, Trigger
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.controller.cluster import NAMESPACE, NOON, Cluster, Killed, Replica, merged
-from timewright.controller.api import CRON_JOBS, EVENTS, JOBS, PODS, SCHEDULED_TASKS, TASK_RUNS, ApiError
-from timewright.controller.reconcile import difference, reconcile
+from timewright.cluster.api import CRON_JOBS, EVENTS, JOBS, PODS, SCHEDULED_TASKS, TASK_RUNS, ApiError
+from timewright.cluster.patching import difference
+from timewright.controller.reconcile import reconcile
 from timewright.controller.store import TaskKey
 from timewright.desired.names import manual_job_name
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.unit.controller.cluster import NAMESPACE, Cluster, Replica
-from timewright.controller.api import (
+from timewright.cluster.api import (
     DEPLOYMENTS,
     DISRUPTION_BUDGETS,
     ROLE_BINDINGS,

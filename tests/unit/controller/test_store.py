@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.controller.cluster import Cluster, Replica
-from timewright.controller.api import CRON_JOBS, JOBS, SCHEDULED_TASKS, TASK_RUNS
+from timewright.cluster.api import CRON_JOBS, JOBS, SCHEDULED_TASKS, TASK_RUNS
 from timewright.controller.prime import relist
 from timewright.controller.store import Store, TaskKey, version_of
 
