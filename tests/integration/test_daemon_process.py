@@ -123,6 +123,34 @@ def test_a_job_template_becomes_a_job_at_its_tick(namespace: Namespace, daemon: 
     eventually(lambda: counters(namespace, "job").get("cancelled", 0) == 1)
 
 
+def test_jobs_that_share_a_lock_take_turns_across_a_change_of_leader(namespace: Namespace, daemon: Starting) -> None:
+    first = daemon()
+    for name in ("one", "two"):
+        spec = {"schedule": "* * * * * *", "locks": ["warehouse"], "maxQueued": 2, "jobTemplate": job_template()}
+        namespace.apply(task(name, mode="Daemon", **spec))
+    eventually(lambda: namespace.list("job"))
+    eventually(lambda: counters(namespace, "one").get("skipped", 0) and counters(namespace, "two").get("skipped", 0))
+    (job,) = namespace.list("job")
+    eventually(lambda: 'timewright_runs_waiting_for_lock{lock="warehouse"}' in first.metrics())
+    second = daemon()
+    first.kill()
+    eventually(lambda: told(namespace).get("leader") == second.identity)
+    time.sleep(3)
+    assert [each["metadata"]["name"] for each in namespace.list("job")] == [job["metadata"]["name"]]
+    waiting = {
+        (name, tick)
+        for name in ("one", "two")
+        for tick in namespace.get("scheduledtask", name)["status"]["decided"]["queued"]
+    }
+    namespace.kubectl("delete", "job", job["metadata"]["name"])
+    (following,) = eventually(lambda: namespace.list("job"))
+    name, _, number = following["metadata"]["name"].rpartition("-")
+    started = int(number) if int(number) > 10**9 else int(number) * 60
+    assert started == min(tick for _, tick in waiting), "the one that has waited longest"
+    assert (name, started) in waiting
+    assert counters(namespace, "one").get("lost", 0) == counters(namespace, "two").get("lost", 0) == 0
+
+
 def test_a_standby_takes_over_from_one_that_is_killed_and_from_one_that_hangs(
     namespace: Namespace, daemon: Starting, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ import asyncio
 
 from tests.storage.making import living
 from tests.storage.places import Place
+from timewright.storage.granting import Blocked, Demand
 from timewright.storage.protocol import Lock, Store
 
 
@@ -100,3 +101,44 @@ async def test_locks_of_the_dead_are_told_apart_and_free(place: Place) -> None:
     assert taken is not None
     assert not await short.release(dying, "lock", "run")
     assert [(lock.owner, lock.alive) for lock in await long.locks()] == [("other", True), ("other", True)]
+
+
+async def test_all_or_none(store: Store) -> None:
+    first, second = await living(store, "first"), await living(store, "second")
+    assert list(await store.acquire_all(first, [Demand("run 1", {"till": 1})])) == [None]
+    both = Demand("run 2", {"till": 1, "office": 1})
+    assert list(await store.acquire_all(second, [both])) == [Blocked("till", "run 1 elsewhere")]
+    assert [lock.name for lock in await store.locks()] == ["till"], "nothing was taken of the other one"
+    await store.release(first, "till", "run 1")
+    assert list(await store.acquire_all(second, [both, Demand("run 3", {"office": 1})])) == [
+        None,
+        Blocked("office", "run 2"),
+    ]
+    assert list(await store.acquire_all(second, [both])) == [None], "it has them"
+    assert len(await store.locks()) == 2
+
+
+async def test_many_who_ask_for_many_locks_at_once_never_hold_too_many(place: Place) -> None:
+    stores = [await place.open() for _ in range(3)]
+    owners = [await living(store, f"owner {number}") for number, store in enumerate(stores)]
+    wanted = [{"till": 1, "office": 1}, {"office": 1, "yard": 1}, {"yard": 1, "till": 1}]
+    for attempt in range(10):
+        demands = [Demand(f"run {attempt}", slots) for slots in wanted]
+        asked = [
+            store.acquire_all(owner, [demands[at]])
+            for at, (store, owner) in enumerate(zip(stores, owners, strict=True))
+        ]
+        answers = [answer for (answer,) in await asyncio.gather(*asked)]
+        held = [(lock.name, lock.owner) for lock in await stores[0].locks()]
+        assert answers.count(None) == 1, "any two of them want the same lock, and one gets it"
+        winner = answers.index(None)
+        assert sorted(name for name, _ in held) == sorted(wanted[winner])
+        for name in wanted[winner]:
+            await stores[winner].release(owners[winner], name, f"run {attempt}")
+
+
+async def test_the_dead_hold_nothing_that_others_want(store: Store) -> None:
+    dead, other = await living(store, "dead"), await living(store, "other")
+    await store.acquire_all(dead, [Demand("run 1", {"till": 1, "office": 1})])
+    await store.retire(dead)
+    assert list(await store.acquire_all(other, [Demand("run 1", {"till": 1, "office": 1})])) == [None]

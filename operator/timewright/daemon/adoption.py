@@ -17,6 +17,7 @@ from timewright.decisions.task_state import OpenPhase, OpenRun
 from timewright.desired import names
 from timewright.desired.tick_job import tick_run_name
 from timewright.engine.executor import Executor
+from timewright.engine.locking import demand_of
 from timewright.engine.loop import Loop
 from timewright.resources.vocabulary import Outcome, Phase, Trigger
 from timewright.storage.kubernetes.book import Book
@@ -76,6 +77,7 @@ class Adoption:
             self._others.count(task, name)
         if task.task is not None:
             tenure.running[task.uid] = self.runnable(task, task.task)
+            self._hold_locks(task.task, book)
 
     def remember_timings(self, loop: Loop) -> None:
         """Tell of schedules by which ticks may have been due while nobody was there, and which were changed then."""
@@ -144,6 +146,14 @@ class Adoption:
             last_success_at=None if success is None else int(success.timestamp()),
             retention=None if task.task is None else task.task.retention,
         )
+
+    def _hold_locks(self, task: ClusterTask, book: Book) -> None:
+        """Let runs that the leader before has started keep their locks until it is known how they have ended."""
+        if task.policies.locks:
+            for run in book.open.values():
+                demand = demand_of(task, run)
+                for name in demand.slots if run.phase is not OpenPhase.QUEUED else ():
+                    self._tenure.store.hold(name, demand.holder)
 
     def _add_runs_by_hand(self, task: KnownTask, book: Book) -> None:
         """Add the runs by hand that the leader before had started: their TaskRuns tell of them, and nothing else."""

@@ -20,6 +20,7 @@ from timewright.decisions.observed import ObservedRun
 from timewright.decisions.parameters import resolve_parameters
 from timewright.decisions.task_state import OpenPhase
 from timewright.desired import names
+from timewright.engine.by_hand import hold_back
 from timewright.engine.executor import Executor
 from timewright.engine.loop import Loop
 from timewright.engine.task import Task
@@ -122,7 +123,12 @@ class ByHand:
         for _ in range(_TRIES):
             stored = (await self._store.load([running.key]))[running.key]
             change = _change(record, run, running, stored)
+            if record.phase is OpenPhase.CLAIMED:
+                refused = await loop.locking.take(running, record)
+                if refused is not None:
+                    hold_back(running, record, refused, override=run.override)
             if not (await self._store.commit("", [change]))[0]:
+                loop.locking.ended(running, record)
                 continue
             if record.outcome is not None:
                 return

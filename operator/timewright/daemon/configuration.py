@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from timewright.decisions.policies_of_spec import NO_SLOTS
 from timewright.desired.names import daemon_object_name
 from timewright.desired.runner_image import RunnerImage
 from timewright.resources import daemon_settings as names
@@ -35,6 +37,8 @@ class Configuration:
     most_jobs: int | None = None
     """How many Jobs there are at once; None where that is not limited."""
     writes_per_minute: int = 600
+    lock_slots: Mapping[str, int] = field(default_factory=lambda: NO_SLOTS)
+    """Of locks that several runs may hold at once, how many."""
     store: str | None = field(default=None, repr=False)
     """The connection string of the database for the full history, if there is one. It holds a password."""
     history_max_age: int | None = None
@@ -89,6 +93,7 @@ class Configuration:
             processes=number(names.MAX_CONCURRENT_RUNS, 16 * (os.cpu_count() or 1), 1, 100_000),
             most_jobs=number(names.MAX_CONCURRENT_JOBS, 0, 0, 100_000) or None,
             writes_per_minute=number(names.API_WRITES_PER_MINUTE, 600, 10, 60_000),
+            lock_slots=_slots(environment.get(names.LOCKS) or "{}"),
             store=environment.get(names.STORE) or None,
             history_max_age=number(names.HISTORY_MAX_AGE_SECONDS, 0, 0, 10**10) or None,
             task_metrics_limit=number("TIMEWRIGHT_TASK_METRICS_LIMIT", 1_000, 0, 1_000_000),
@@ -97,3 +102,14 @@ class Configuration:
             log_level=choice("TIMEWRIGHT_LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
             log_format=choice("TIMEWRIGHT_LOG_FORMAT", "json", ("json", "text")),
         )
+
+
+def _slots(text: str) -> Mapping[str, int]:
+    try:
+        slots = json.loads(text)
+    except ValueError:
+        slots = None
+    if not isinstance(slots, dict) or not all(type(count) is int and count > 0 for count in slots.values()):
+        expected = 'expected numbers of slots by the names of locks, such as {"warehouse": 2}'
+        raise ConfigurationError(f"{names.LOCKS}: {expected}, got {text!r}")
+    return slots

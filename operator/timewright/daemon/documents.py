@@ -17,6 +17,7 @@ from timewright.resources.model import API_VERSION, format_time
 from timewright.resources.vocabulary import Mode, Outcome, Phase, Trigger
 from timewright.storage.kubernetes.book import Snapshot
 from timewright.storage.records import RunRecord
+from timewright.timetable.jitter import nominal_ticks, tick_of
 
 Manifest = dict[str, Any]
 
@@ -55,7 +56,7 @@ def run_status(run: RunRecord, job: JobOfRun | None, now: int) -> Manifest:
         status |= {"jobName": job.name, "jobUid": job.uid}
     if run.started_at is not None:
         status["startTime"] = at(run.started_at)
-        status["startDelaySeconds"] = max(0, round(run.started_at - run.scheduled_at))
+        status["startDelaySeconds"] = max(0, round(run.started_at - run.scheduled_at - run.jitter))
     if run.outcome is None:
         waits = run.phase is OpenPhase.QUEUED
         status["phase"] = (Phase.PENDING if waits else Phase.RUNNING).value
@@ -128,7 +129,7 @@ def task_status(
             status["nextTick"] = at(ticks[0])
         latest = task.ticks.last_until(min(now, written.watermark or 0))
         if latest is not None and stored.last_finished_at is not None:
-            status["lastTick"] = at(latest)
+            status["lastTick"] = at(tick_of(task.ticks, latest))
     if stored.last_success_at is not None:
         status["lastSuccessTime"] = at(stored.last_success_at)
     if last_run is not None and last_run.outcome is not None:
@@ -178,10 +179,11 @@ def _decided(snapshot: Snapshot, task: ClusterTask | None) -> Manifest:
 
 def _next_ticks(task: ClusterTask, after: int) -> list[int]:
     ticks: list[int] = []
-    tick = task.ticks.first_from(after + 1)
+    nominal = nominal_ticks(task.ticks)
+    tick = nominal.first_from(after + 1)
     while tick is not None and len(ticks) < TICKS_TOLD:
         ticks.append(tick)
-        tick = task.ticks.first_from(tick + 1)
+        tick = nominal.first_from(tick + 1)
     return ticks
 
 

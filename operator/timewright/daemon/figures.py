@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from timewright.cluster.metrics import TaskFigures
+from timewright.cluster.metrics import Delays, TaskFigures
 from timewright.cluster.observe import edited_at
 from timewright.daemon.known import Known
 from timewright.daemon.leader import Leader
@@ -17,6 +18,13 @@ from timewright.decisions.lagging import Lag, Load, lag_of
 from timewright.decisions.success_deadline import success_deadline
 from timewright.decisions.task_state import OpenPhase
 from timewright.storage.kubernetes.lease import Lease
+
+lock_wait = Delays(
+    "timewright_lock_wait_seconds",
+    "Seconds that runs of tasks with locks have waited for these.",
+    (0.01, 0.1, 1, 5, 15, 60, 300, 900, 3600),
+)
+REGISTRY.register(lock_wait)
 
 
 class Figures(Collector):
@@ -86,7 +94,7 @@ class Figures(Collector):
                 0.0 if self.lease is None else self.lease.seconds_since_renewal,
             ),
             "runs_active": ("Runs that have started and not ended.", sum(not running.waits for running in active)),
-            "runs_queued": ("Runs that wait for others of their task to end.", queued),
+            "runs_queued": ("Runs that wait for others to end.", queued),
             "jobs_active": ("Jobs that have not ended.", 0 if leader is None else leader.job_places.taken),
             "jobs_waiting": ("Runs that wait for a Job of another to end: maxConcurrentJobs.", load.jobs_waiting),
             "write_backlog": ("Tasks of which there is something to write.", load.waiting),
@@ -103,6 +111,11 @@ class Figures(Collector):
         }
         for name, (text, value) in figures.items():
             yield GaugeMetricFamily(f"timewright_{name}", text, value=value)
+        by_lock = GaugeMetricFamily("timewright_runs_waiting_for_lock", "Runs that wait for a lock.", labels=["lock"])
+        waiting = leader.locking.waiting() if leader is not None and leader.locking is not None else {}
+        for lock, count in sorted(waiting.items()):
+            by_lock.add_metric([lock], count)
+        yield by_lock
 
     def _deadline(self, uid: str, last_success: int) -> int | None:
         task = self._known.tasks.get(uid)

@@ -13,6 +13,7 @@ from timewright.daemon.writer import to_the_end
 from timewright.engine.executor import Executor
 from timewright.engine.loop import Loop
 from timewright.resources.vocabulary import Outcome, Reason
+from timewright.timetable.jitter import done_until
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,11 @@ class GivingBack:
             if book is None or task is None:
                 return
             await self._end_queued(uid)
-            until = max(until, book.state.watermark or 0) if uid in tenure.running else book.begins_at
+            if uid in tenure.running:
+                # What waits for its jitter is for whoever decides from now on.
+                until = done_until(tenure.running[uid].ticks, max(until, book.state.watermark or 0))
+            else:
+                until = book.begins_at
             is_told = await to_the_end(self._write(uid, until))
             while not is_told:
                 await asyncio.sleep(_RETRY_SECONDS)

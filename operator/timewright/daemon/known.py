@@ -18,11 +18,13 @@ from timewright.daemon.task import ClusterTask, JobTemplate, Read, read_task, ti
 from timewright.decisions.acceptance import Refused
 from timewright.decisions.observed import ObservedRun
 from timewright.decisions.ownership import Decider, is_mine, is_to_be_given_back, present, wanted
+from timewright.decisions.policies_of_spec import NO_SLOTS
 from timewright.desired.runner_image import RunnerImage
 from timewright.resources.model import parse_time
 from timewright.resources.scheduled_task import ScheduledTaskSpec, ScheduledTaskStatus
 from timewright.resources.vocabulary import Mode, Outcome, Trigger
 from timewright.storage.kubernetes.takeover import Timing, Told
+from timewright.timetable.jitter import started_until
 
 Manifest = dict[str, Any]
 
@@ -105,13 +107,17 @@ class KnownTask:
         """Return what the status tells of ticks."""
         decided, watermark = status.decided, _seconds(status.watermark)
         if decided is None or watermark is None:
-            return Told(self.created_at, watermark)
+            present, created_at = self.present(), self.created_at
+            if present is not None:  # who had it before put nothing off
+                created_at = started_until(present.ticks, created_at)
+                watermark = None if watermark is None else started_until(present.ticks, watermark)
+            return Told(created_at, watermark)
         return Told(
             self.created_at,
             watermark,
             decided.revision,
             decided.schedule_id,
-            timing_told(namespace, self.name, decided.schedule_id, decided.timing),
+            timing_told(namespace, self.name, self.uid, decided.schedule_id, decided.timing),
             decided.suspended,
             tuple(sorted(decided.claimed)),
             tuple(sorted(decided.queued)),
@@ -143,10 +149,25 @@ class Known:
     """Tasks by UID and TaskRuns by task and name."""
 
     def __init__(
-        self, namespace: str, daemon: str, runner: RunnerImage, variables: Container[str] = os.environ
+        self,
+        namespace: str,
+        daemon: str,
+        runner: RunnerImage,
+        variables: Container[str] = os.environ,
+        slots: Mapping[str, int] = NO_SLOTS,
     ) -> None:
-        """Begin empty. `variables` are the names of the environment variables that the process has."""
+        """Begin empty.
+
+        Args:
+            namespace: whose tasks they are.
+            daemon: the name of the TaskDaemon.
+            runner: the image of Jobs for tasks that name none.
+            variables: the names of the environment variables that the process has.
+            slots: of locks that several runs may hold at once, how many.
+
+        """
         self.namespace, self.daemon = namespace, daemon
+        self._slots = slots
         self.tasks: dict[str, KnownTask] = {}
         self.uids: dict[str, str] = {}
         """UIDs of tasks by their names."""
@@ -240,7 +261,7 @@ class Known:
     def _read(self, name: str, uid: str, generation: int, raw: Mapping[str, Any]) -> Read:
         if raw.get("mode") != Mode.DAEMON.value:
             return Read(_OF_ANOTHER_MODE, None)
-        return read_task(self.namespace, name, uid, generation, raw, self._runner, self._variables)
+        return read_task(self.namespace, name, uid, generation, raw, self._runner, self._variables, self._slots)
 
     def _accepted(self, body: Manifest) -> Read:
         """Return what was accepted last of a task, as its status tells; whoever accepted it may be gone."""

@@ -30,6 +30,7 @@ from timewright.daemon.writes import Allowance
 from timewright.engine import garbage
 from timewright.engine.executor import Executor, Surroundings
 from timewright.engine.ledger import Ledger
+from timewright.engine.locking import Locking
 from timewright.engine.loop import Loop
 from timewright.engine.session import begin
 from timewright.engine.task import Task
@@ -55,6 +56,8 @@ class Leader:
         self.executor: Executor | None = None
         self.on_outcomes: Callable[[Task, Sequence[RunRecord]], None] = lambda task, runs: None
         """Called with runs that have their outcome."""
+        self.on_lock_wait: Callable[[float], None] = lambda seconds: None
+        """Called with the seconds that a run has waited for its locks."""
         self.others = RunsOfOthers(self.tenure)
         self._adoption = Adoption(self.tenure, self.others)
         self._by_hand = ByHand(parts.api, parts.known, self.store, self.writer)
@@ -66,6 +69,7 @@ class Leader:
         async with begin(self.store, self._surroundings(), logger.warning) as session:
             ledger, executor = session.ledger, session.executor
             loop = Loop(ledger, executor)
+            self.tenure.locking, loop.locking.on_wait = loop.locking, self.on_lock_wait
             self._connect(ledger, executor)
             self._adoption.remember_timings(loop)
             await loop.replace_tasks(list(self.tasks.values()))
@@ -110,6 +114,11 @@ class Leader:
     def history(self) -> FullHistory | None:
         """Where all runs go, if there is a database for them."""
         return self.tenure.history
+
+    @property
+    def locking(self) -> Locking | None:
+        """Who holds locks, and who waits for them, once runs are started."""
+        return self.tenure.locking
 
     @property
     def job_places(self) -> JobPlaces:

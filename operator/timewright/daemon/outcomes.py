@@ -84,7 +84,7 @@ class Outcomes:
                 else:
                     alike[at] = [run]
                 if run.started_at is not None:
-                    delay = run.started_at - run.scheduled_at
+                    delay = run.started_at - run.scheduled_at - run.jitter
                     delays.append(delay)
                     if run.trigger is Trigger.SCHEDULE:
                         started += 1
@@ -153,7 +153,8 @@ def _rules(task: Task) -> Sequence[NotifyRule]:
 
 def _may_wait(task: Task) -> bool:
     """Tell whether a run of a task may start late because another has to end before it."""
-    return task.policies.concurrency in (ConcurrencyPolicy.QUEUE, ConcurrencyPolicy.REPLACE)
+    policies = task.policies
+    return bool(policies.locks) or policies.concurrency in (ConcurrencyPolicy.QUEUE, ConcurrencyPolicy.REPLACE)
 
 
 def facts_of(run: RunRecord) -> Facts:

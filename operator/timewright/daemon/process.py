@@ -18,7 +18,7 @@ from timewright.cluster.api import JOBS, SCHEDULED_TASKS, TASK_RUNS, Api, connec
 from timewright.cluster.informer import Informer
 from timewright.cluster.streaming import watch
 from timewright.daemon.configuration import Configuration
-from timewright.daemon.figures import Figures
+from timewright.daemon.figures import Figures, lock_wait
 from timewright.daemon.history import Destination, FullHistory
 from timewright.daemon.jobs import Jobs
 from timewright.daemon.known import Known
@@ -47,7 +47,9 @@ class Process:
     def __init__(self, configuration: Configuration) -> None:
         """Begin knowing nothing."""
         self.configuration = configuration
-        self.known = Known(configuration.namespace, configuration.daemon, configuration.runner)
+        self.known = Known(
+            configuration.namespace, configuration.daemon, configuration.runner, slots=configuration.lock_slots
+        )
         self.stop = asyncio.Event()
         self.leader: Leader | None = None
         self.informers: list[Informer] = []
@@ -134,6 +136,7 @@ class Process:
         history = self._history()
         self.leader = leader = Leader(Parts(api, self.configuration, self.known, jobs, history), lease)
         outcomes, long_runs = Outcomes(self.known, self.telling), LongRuns(self.configuration.namespace, self.telling)
+        leader.on_lock_wait = lambda seconds: lock_wait.observe((seconds,))
         leader.on_outcomes, leader.store.on_unlisted = outcomes.note, outcomes.note_unlisted
         figures, is_leader = self.figures, metrics.leader.labels(self.configuration.lease_name)
         figures.leader, figures.outcomes, figures.lease = leader, outcomes, lease

@@ -89,6 +89,7 @@ class RunsOfOthers:
 
     async def _finish(self, record: RunRecord) -> None:
         await self._tenure.store.finish("", [record])
+        self._tenure.release_locks(record)
         book = self._tenure.store.book(record.task)
         if book is not None:
             book.forget((record,))  # its TaskRun tells more than is known here

@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from timewright.decisions.acceptance import Refused, accept
 from timewright.decisions.place import Place, place_of
-from timewright.decisions.policies_of_spec import policies_of
+from timewright.decisions.policies_of_spec import NO_SLOTS, is_exclusive, policies_of
 from timewright.decisions.timetable_of_spec import schedule_id_of, timetable_of_timing, timing_of
 from timewright.desired.cron_job import job_template, time_to_live
 from timewright.desired.runner_image import RunnerImage
@@ -22,12 +22,13 @@ from timewright.resources.definition import secret_variable
 from timewright.resources.kinds import PythonCall
 from timewright.resources.notify import NotifyRule
 from timewright.resources.scheduled_task import ScheduledTaskSpec
-from timewright.resources.vocabulary import ConcurrencyPolicy, Mode
+from timewright.resources.vocabulary import Mode
 from timewright.runner.call import Call, is_async
 from timewright.runner.definition import Definition
 from timewright.runner.manifest import definition_from_spec
 from timewright.storage.kubernetes.takeover import Timing
 from timewright.storage.protocol import Retention
+from timewright.timetable.jitter import Jittered
 from timewright.timetable.schedule import Schedule
 from timewright.timetable.spread import seed_of_task
 
@@ -94,11 +95,12 @@ def read_task(
     raw: Mapping[str, Any],
     runner: RunnerImage,
     variables: Container[str],
+    slots: Mapping[str, int] = NO_SLOTS,
 ) -> Read:
     """Judge the spec of a ScheduledTask of mode Daemon, and return what to run of it.
 
     `variables` are the names of those that the process has. A request whose secret is not among them is withheld: its
-    runs would fail, and the next Pod has it.
+    runs would fail, and the next Pod has it. `slots` tells of some locks how many runs may hold them at once.
     """
     seed = seed_of_task(namespace, name)
     verdict = accept(dict(raw), seed=seed)
@@ -122,9 +124,9 @@ def read_task(
         key=uid,
         timetable=_shared(verdict.schedule, timing, seed),
         schedule_id=schedule_id_of(spec, seed=seed),
-        policies=policies_of(spec),
+        policies=policies_of(spec, slots),
         suspended=spec.suspend,
-        exclusive=spec.concurrency_policy is not ConcurrencyPolicy.ALLOW or spec.max_concurrent is not None,
+        exclusive=is_exclusive(spec),
         retention=Retention(
             succeeded_runs=spec.successful_runs_history_limit,
             other_runs=spec.failed_runs_history_limit,
@@ -136,6 +138,7 @@ def read_task(
         jobs_kept=(spec.successful_jobs_history_limit, spec.failed_jobs_history_limit),
         notify=tuple(spec.notify),
         time_to_live=time_to_live(spec),
+        jitter=spec.jitter_seconds or 0,
     )
     return Read(spec, task, template=template)
 
@@ -149,15 +152,15 @@ def _shared(schedule: Schedule, timing: str, seed: str) -> Schedule:
     return _schedules.setdefault((timing, seed if is_spread else None), schedule)
 
 
-def timing_told(namespace: str, name: str, schedule_id: str, timing: str | None) -> Timing | None:
+def timing_told(namespace: str, name: str, uid: str, schedule_id: str, timing: str | None) -> Timing | None:
     """Return the schedule that a status tells; None where it cannot be read."""
     if timing is None:
         return None
     try:
-        schedule = timetable_of_timing(timing, seed=seed_of_task(namespace, name))
+        schedule, jitter = timetable_of_timing(timing, seed=seed_of_task(namespace, name))
     except ValueError:
         return None
-    return Timing(schedule_id, schedule.ticks)
+    return Timing(schedule_id, Jittered(schedule.ticks, uid, jitter) if jitter else schedule.ticks)
 
 
 def _missing_secret(spec: ScheduledTaskSpec, variables: Container[str]) -> Refused | None:

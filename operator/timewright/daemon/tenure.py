@@ -15,8 +15,10 @@ from timewright.daemon.known import Known
 from timewright.daemon.task import ClusterTask
 from timewright.daemon.writer import Writer
 from timewright.daemon.writes import Allowance
+from timewright.engine.locking import Locking
 from timewright.storage.kubernetes.lease import Lease
 from timewright.storage.kubernetes.store import LeaseStore
+from timewright.storage.records import RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Tenure:
         """UIDs of tasks that have come, changed or gone."""
         self.asked: asyncio.Queue[str] = asyncio.Queue()
         """Names of TaskRuns that somebody has made by hand."""
+        self.locking: Locking | None = None
+        """Who holds locks that tasks share, once runs are started."""
         self.is_lost = False
         """Whether another replica has the Lease by now."""
         self._background: set[asyncio.Task[None]] = set()
@@ -57,10 +61,18 @@ class Tenure:
 
     def let_go(self, uid: str) -> None:
         """Forget a task that is gone, or somebody else's."""
-        self.running.pop(uid, None)
+        task, book = self.running.pop(uid, None), self.store.book(uid)
+        if task is not None and book is not None and self.locking is not None:
+            self.locking.let_go(task, book.open.values())
         self.store.forget(uid)
         self.writer.waiting.discard(uid)
         self.writer.counted.pop(uid, None)
+
+    def release_locks(self, run: RunRecord) -> None:
+        """Free the locks of a run that others have told the end of."""
+        task = self.running.get(run.task)
+        if task is not None and self.locking is not None:
+            self.locking.ended(task, run)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Have something done beside all else."""

@@ -128,9 +128,18 @@ def _wrong_parameter(spec: ScheduledTaskSpec) -> Refused | None:
 
 def _wrong_policy(spec: ScheduledTaskSpec) -> Refused | None:
     """Refuse what would have no effect, or two."""
-    if spec.max_queued is not None and spec.concurrency_policy is not ConcurrencyPolicy.QUEUE:
+    waits = spec.concurrency_policy is ConcurrencyPolicy.QUEUE or spec.locks is not None
+    if spec.max_queued is not None and not waits:
         text = f"spec.maxQueued: {spec.max_queued}: nothing waits under concurrencyPolicy {spec.concurrency_policy}"
         return Refused("InvalidSpec", f"{text}; set that to Queue, or remove maxQueued")
+    if spec.lock_policy is not None and spec.locks is None:
+        text = f"spec.lockPolicy: {spec.lock_policy}: the task names no locks"
+        return Refused("InvalidSpec", f"{text}; name them in locks, or remove lockPolicy")
+    if spec.locks is not None and len(set(spec.locks)) < len(spec.locks):
+        twice = next(name for name in spec.locks if spec.locks.count(name) > 1)
+        return Refused(
+            "InvalidSpec", f"spec.locks: {twice} is named twice; a run holds one slot of a lock, name it once"
+        )
     if spec.excluded is not None and not spec.calendars:
         text = f"spec.excluded: {spec.excluded}: there are no calendars that could close a day"
         return Refused("InvalidSpec", f"{text}; add calendars, or remove excluded")

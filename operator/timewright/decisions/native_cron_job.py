@@ -73,6 +73,10 @@ def _policies_without_native_form(spec: ScheduledTaskSpec) -> Iterator[tuple[str
         yield "concurrencyPolicy", "Queue", "a native CronJob keeps no ticks waiting"
     if spec.max_concurrent is not None:
         yield "maxConcurrent", spec.max_concurrent, "a native CronJob does not count its runs"
+    if spec.locks is not None:
+        yield "locks", ", ".join(spec.locks), "a native CronJob waits for no other"
+    if spec.jitter_seconds is not None:
+        yield "jitterSeconds", spec.jitter_seconds, "a native CronJob starts its runs when they are due"
     if spec.missed_runs is not None and spec.missed_runs != MissedRunsSpec():
         problem = "a native CronJob makes up for the latest tick, and for no other"
         yield "missedRuns", spec.missed_runs.to_manifest(), problem

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from timewright.resources.vocabulary import ConcurrencyPolicy, MissedRunsPolicy, OnLost
+from timewright.resources.vocabulary import ConcurrencyPolicy, LockPolicy, MissedRunsPolicy, OnLost
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,14 @@ class MissedRuns:
     """Ticks older than this are not made up for."""
 
 
+class NeededLock(NamedTuple):
+    """A lock that tasks share."""
+
+    name: str
+    slots: int = 1
+    """How many runs may hold it at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policies:
     """What may happen to the ticks of a task. Durations are in whole seconds."""
@@ -47,3 +56,7 @@ class Policies:
     """What becomes of the ticks that a changed schedule would have had since the last decision."""
     on_lost: OnLost = OnLost.RECORD
     retry: Retry = Retry()
+    locks: tuple[NeededLock, ...] = ()
+    """What a run has to hold while it is active, in the order of their names."""
+    lock_policy: LockPolicy = LockPolicy.WAIT
+    """What becomes of a run that finds one of them held."""

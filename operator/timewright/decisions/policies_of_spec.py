@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from timewright.decisions.policies import MissedRuns, Policies, Retry
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from timewright.decisions.policies import MissedRuns, NeededLock, Policies, Retry
 from timewright.resources.scheduled_task import ScheduledTaskSpec
+from timewright.resources.vocabulary import ConcurrencyPolicy
 
 _DEFAULT = Policies()
+NO_SLOTS: Mapping[str, int] = MappingProxyType({})
 
 
-def policies_of(spec: ScheduledTaskSpec) -> Policies:
-    """Return the policies of a spec that was accepted."""
+def policies_of(spec: ScheduledTaskSpec, slots: Mapping[str, int] = NO_SLOTS) -> Policies:
+    """Return the policies of a spec that was accepted. `slots` tells of some locks how many runs may hold them."""
     return Policies(
         concurrency=spec.concurrency_policy,
         max_concurrent=spec.max_concurrent,
@@ -20,7 +25,15 @@ def policies_of(spec: ScheduledTaskSpec) -> Policies:
         on_schedule_change=spec.on_schedule_change or _DEFAULT.on_schedule_change,
         on_lost=spec.on_lost or _DEFAULT.on_lost,
         retry=retry_of(spec),
+        locks=tuple(NeededLock(name, slots.get(name, 1)) for name in sorted(spec.locks or ())),
+        lock_policy=spec.lock_policy or _DEFAULT.lock_policy,
     )
+
+
+def is_exclusive(spec: ScheduledTaskSpec) -> bool:
+    """Tell whether a task must not run unless it is known what else does."""
+    is_limited = spec.concurrency_policy is not ConcurrencyPolicy.ALLOW or spec.max_concurrent is not None
+    return is_limited or spec.locks is not None
 
 
 def missed_runs_of(spec: ScheduledTaskSpec) -> MissedRuns:

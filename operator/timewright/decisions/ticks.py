@@ -21,6 +21,7 @@ from timewright.decisions.rules import Rules
 from timewright.decisions.task_state import OpenPhase, OpenRun, TaskState
 from timewright.decisions.undecided import ON_TIME, sort_undecided
 from timewright.resources.vocabulary import ConcurrencyPolicy, MissedRunsPolicy, OnLost, Outcome, Reason, Trigger
+from timewright.timetable.jitter import start_of
 
 __all__ = ["Decision", "End", "EndMany", "Enqueue", "Rules", "Start", "apply", "decide", "decide_at_length"]
 
@@ -64,7 +65,7 @@ def decide_at_length(rules: Rules, state: TaskState, now: int) -> Decision:
         run for run in state.open_runs if run.phase is not OpenPhase.QUEUED and run not in gone_or_later
     )
     queued = oldest_first(run for run in state.open_runs if run.phase is OpenPhase.QUEUED)
-    expired = [run for run in queued if deadline is not None and _expires(run) and now - run.scheduled_at > deadline]
+    expired = [run for run in queued if deadline is not None and _expires(run) and _late(rules, run, now) > deadline]
     held = [run for run in queued if rules.suspended and _expires(run)]
     ready = [run for run in queued if run not in expired and run not in held]
     placing = place(rules.policies, active, ready, undecided.make_up, undecided.due)
@@ -77,8 +78,8 @@ def decide_at_length(rules: Rules, state: TaskState, now: int) -> Decision:
     message = f"it waited for room for longer than startingDeadlineSeconds, which is {deadline}"
     drop = [(run.run_id, Outcome.MISSED, Reason.DEADLINE_EXCEEDED, message) for run in expired] + placing.drop
     gone = {*placing.dequeue, *(run_id for run_id, *_ in drop)}
-    waiting = [run.scheduled_at for run in queued if run.run_id not in gone and _expires(run)]
-    waiting += [each.scheduled_at for each in placing.enqueue]
+    waiting = [start_of(rules.ticks, run.scheduled_at) for run in queued if run.run_id not in gone and _expires(run)]
+    waiting += [start_of(rules.ticks, each.scheduled_at) for each in placing.enqueue]
     return Decision(
         watermark=undecided.watermark,
         schedule_id=rules.schedule_id,
@@ -122,6 +123,11 @@ def _ask_again_at(rules: Rules, decided: int, waiting: Iterable[int]) -> int | N
     if policies.starting_deadline is not None:
         instants += [tick + policies.starting_deadline + 1 for tick in waiting]
     return min(instants, default=None)
+
+
+def _late(rules: Rules, run: OpenRun, now: int) -> int:
+    """Return for how many seconds a run could have been running by now."""
+    return now - start_of(rules.ticks, run.scheduled_at)
 
 
 def _expires(run: OpenRun) -> bool:

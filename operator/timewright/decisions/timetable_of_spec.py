@@ -24,8 +24,9 @@ _OF_TICKS = {
     "daylight_saving",
     "start_at",
     "end_at",
+    "jitter_seconds",
 }
-"""The fields that decide which ticks there are."""
+"""The fields that decide which ticks there are, and when their runs start."""
 
 
 def timetable_of(spec: ScheduledTaskSpec, *, seed: str | None = None, native: bool = False) -> Schedule:
@@ -71,9 +72,13 @@ def timing_of(spec: ScheduledTaskSpec) -> str:
     return json.dumps(said, sort_keys=True, separators=(",", ":"))
 
 
-def timetable_of_timing(timing: str, *, seed: str | None = None) -> Schedule:
-    """Read what `timing_of` has written; raises ValueError when it cannot be read."""
-    return timetable_of(ScheduledTaskSpec.model_validate_json(timing), seed=seed)
+def timetable_of_timing(timing: str, *, seed: str | None = None) -> tuple[Schedule, int]:
+    """Read what `timing_of` has written, and by how many seconds starts are put off at most.
+
+    Raises ValueError when it cannot be read.
+    """
+    spec = ScheduledTaskSpec.model_validate_json(timing)
+    return timetable_of(spec, seed=seed), spec.jitter_seconds or 0
 
 
 def _said_of_ticks(spec: ScheduledTaskSpec) -> dict[str, Any]:

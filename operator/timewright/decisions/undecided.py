@@ -14,6 +14,7 @@ from timewright.decisions.decision import End, EndMany, Start
 from timewright.decisions.rules import Rules
 from timewright.decisions.task_state import OpenPhase, TaskState
 from timewright.resources.vocabulary import MissedRunsPolicy, Outcome, Reason, Trigger
+from timewright.timetable.jitter import started_until, tick_of
 from timewright.timetable.ticks import Ticks
 
 ON_TIME = 60
@@ -53,7 +54,7 @@ def sort_undecided(rules: Rules, state: TaskState, now: int) -> Sorted:
     """Sort the ticks after the watermark up to and including `now`."""
     policies = rules.policies
     first = _baseline(rules, state, now) + 1
-    gone, gone_many = _gone(rules, state, first)
+    gone, gone_many = _gone(rules, state, min(first, now))
     if rules.suspended and policies.on_resume is not MissedRunsPolicy.SKIP:
         return Sorted(watermark=first - 1, end=gone, end_many=gone_many)
     endings = []
@@ -76,17 +77,21 @@ def sort_undecided(rules: Rules, state: TaskState, now: int) -> Sorted:
     end, end_many = (*gone, *end), (*gone_many, *end_many)
     watermark = max(first - 1, now)
     if policy is MissedRunsPolicy.ALL:
-        return Sorted(watermark, tuple(Start(tick) for tick in on_time), tuple(late), end, end_many)
-    return Sorted(watermark, tuple(Start(tick, _trigger(tick, now)) for tick in startable), (), end, end_many)
+        due = tuple(Start(tick_of(rules.ticks, start)) for start in on_time)
+        return Sorted(watermark, due, tuple(tick_of(rules.ticks, start) for start in late), end, end_many)
+    due = tuple(Start(tick_of(rules.ticks, start), _trigger(start, now)) for start in startable)
+    return Sorted(watermark, due, (), end, end_many)
 
 
 def _baseline(rules: Rules, state: TaskState, now: int) -> int:
     """Return the instant up to which no tick is this decision's matter."""
     if state.watermark is None:
-        return now - 1
-    if state.schedule_id != rules.schedule_id and rules.policies.on_schedule_change is MissedRunsPolicy.SKIP:
-        return max(state.watermark, now - 1)
-    return state.watermark
+        return started_until(rules.ticks, now - 1)
+    if state.schedule_id == rules.schedule_id:
+        return state.watermark
+    if rules.policies.on_schedule_change is MissedRunsPolicy.SKIP:
+        return max(state.watermark, started_until(rules.ticks, now - 1))
+    return started_until(rules.ticks, state.watermark)
 
 
 def _gone(rules: Rules, state: TaskState, first: int) -> tuple[tuple[End, ...], tuple[EndMany, ...]]:
@@ -158,7 +163,7 @@ def _told(ticks: Ticks, endings: Sequence[_Ending]) -> tuple[tuple[End, ...], tu
     for start, end, outcome, reason, message in reversed(endings):
         places = MOST_LISTED - len(listed)
         latest = _latest(ticks, start, end - 1, places)
-        listed[:0] = [End(tick, outcome, reason, message) for tick in latest]
+        listed[:0] = [End(tick_of(ticks, tick), outcome, reason, message) for tick in latest]
         if len(latest) < places:
             continue
         until = latest[0] if latest else end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -117,6 +118,7 @@ def _settings(daemon: DaemonIdentity, spec: TaskDaemonSpec, runner: RunnerImage)
         daemon_settings.MAX_CONCURRENT_RUNS: spec.max_concurrent_runs,
         daemon_settings.MAX_CONCURRENT_JOBS: spec.max_concurrent_jobs,
         daemon_settings.API_WRITES_PER_MINUTE: spec.api_writes_per_minute,
+        daemon_settings.LOCKS: _slots(spec),
         daemon_settings.RUNNER_IMAGE: runner.image,
         daemon_settings.RUNNER_IMAGE_PULL_POLICY: runner.pull_policy,
     }
@@ -132,6 +134,12 @@ def _settings(daemon: DaemonIdentity, spec: TaskDaemonSpec, runner: RunnerImage)
         if max_age is not None:
             variables.append({"name": daemon_settings.HISTORY_MAX_AGE_SECONDS, "value": str(max_age)})
     return variables
+
+
+def _slots(spec: TaskDaemonSpec) -> str | None:
+    """Return the slots of locks, in an order of their own."""
+    slots = {lock.name: lock.slots for lock in sorted(spec.locks, key=lambda lock: lock.name)}
+    return json.dumps(slots, separators=(",", ":")) if slots else None
 
 
 def _secret_variables(secrets: Iterable[SecretKeyReference]) -> list[Manifest]:

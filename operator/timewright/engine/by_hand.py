@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from timewright.decisions.by_hand import Refuse, Wait, admit
 from timewright.decisions.parameters import resolve_parameters
 from timewright.decisions.task_state import OpenPhase
+from timewright.engine.locking import Locking, Place
 from timewright.engine.planning import plan_waiting
-from timewright.resources.vocabulary import Outcome, Reason, Trigger
+from timewright.resources.vocabulary import LockPolicy, Outcome, Reason, Trigger
 from timewright.storage.records import Change, RunRecord, StoredTask
 
 if TYPE_CHECKING:
@@ -46,18 +47,26 @@ async def run_by_hand(task: Task, request: Request, ledger: Ledger, executor: Ex
     Raises InvalidParametersError, and StoreError when the store cannot be used.
     """
     parameters = _parameters(task, request)
+    locking = Locking(ledger, executor)
+    executor.on_end = locking.ended
     while True:
+        # Before the key is asked for: whoever takes it afterwards changes the version, and this request tries again.
+        stored = (await ledger.load([task.key]))[task.key]
         if request.idempotency_key is not None:
             first = await ledger.store.find(task.key, idempotency_key=request.idempotency_key)
             if first is not None:
-                return first if first.phase is None else await _wait_for_room(task, first, ledger, executor)
-        stored = (await ledger.load([task.key]))[task.key]
+                return first if first.phase is None else await _wait_for_room(task, first, ledger, executor, locking)
         run = _new_run(task, request, parameters)
         change = _change(task, request, stored, run)
+        if run.phase is OpenPhase.CLAIMED:
+            refused = await locking.take(task, run)
+            if refused is not None:
+                hold_back(task, run, refused, override=request.override)
         if not (await ledger.store.commit(ledger.owner, [change]))[0]:
+            locking.ended(task, run)
             continue
         if run.phase is OpenPhase.QUEUED:
-            return await _wait_for_room(task, run, ledger, executor)
+            return await _wait_for_room(task, run, ledger, executor, locking)
         if run.phase is OpenPhase.CLAIMED:
             executor.start(task, run, last_success_at=stored.last_success_at)
             await executor.drain()
@@ -111,7 +120,15 @@ def _dropped(task: Task, stored: StoredTask, run_id: str, outcome: Outcome, reas
     )
 
 
-async def _wait_for_room(task: Task, run: RunRecord, ledger: Ledger, executor: Executor) -> RunRecord:
+def hold_back(task: Task, run: RunRecord, text: str, *, override: bool) -> None:
+    """Let a run wait that finds its locks held, or end it where it must not wait; `text` tells who holds them."""
+    if task.policies.lock_policy is LockPolicy.WAIT and not override:
+        run.phase = OpenPhase.QUEUED
+    else:
+        run.phase, run.outcome, run.reason, run.message = None, Outcome.SKIPPED, Reason.LOCK_HELD.value, text
+
+
+async def _wait_for_room(task: Task, run: RunRecord, ledger: Ledger, executor: Executor, locking: Locking) -> RunRecord:
     """Wait until the run has its turn, here or in another process, and return its record once it has ended."""
     while not executor.stopping:
         stored = (await ledger.load([task.key]))[task.key]
@@ -119,9 +136,12 @@ async def _wait_for_room(task: Task, run: RunRecord, ledger: Ledger, executor: E
         if run.run_id not in waiting:
             return await ledger.store.find(task.key, run_id=run.run_id) or run
         planned = plan_waiting(task, stored, int(time.time()), executor.host)
-        if planned.change is not None and (await ledger.claim([planned]))[0]:
-            for each in planned.resume:
+        standings = {task.key: Place(task, stored, 0)}
+        async with locking.taking([(task.key, planned)], standings) as ((_, allowed),):
+            is_made = allowed.change is not None and (await ledger.claim([allowed]))[0]
+            for each in allowed.resume if is_made else ():
                 executor.start(task, each, last_success_at=stored.last_success_at, resumed=True)
+        if is_made:
             await executor.drain()
             await ledger.record_finished()
         else:

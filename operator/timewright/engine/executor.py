@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -113,7 +113,7 @@ class Executor:
         self._slots = asyncio.Semaphore(surroundings.processes)
         self._foreground = asyncio.Lock()
         self._leaving: set[asyncio.Task[None]] = set()
-        """Carriers of runs that are forgotten, and which have to wind up."""
+        """Carriers of runs that are forgotten and have to wind up, and what is left to do after others."""
         self._ended = asyncio.Event()
         ledger.on_ownership_lost = self._stop_exclusive
 
@@ -190,10 +190,10 @@ class Executor:
 
     def _become(self, running: Running, task: Task) -> None:
         """Let a run whose second has not come yet be one of the task as it is now."""
-        tick = running.run.scheduled_at
+        start = running.run.scheduled_at + running.run.jitter
         if task.suspended:
             self._revoke(running, "its task was suspended in the second of its tick")
-        elif running.run.trigger is Trigger.SCHEDULE and task.ticks.first_from(tick) != tick:
+        elif running.run.trigger is Trigger.SCHEDULE and task.ticks.first_from(start) != start:
             self._revoke(running, "its task was changed in the second of its tick, and has no such tick any more")
         else:
             running.task, running.context = task, None
@@ -263,6 +263,12 @@ class Executor:
             async with asyncio.timeout(seconds):
                 await self._ended.wait()
         self._ended.clear()
+
+    def look_after(self, work: Coroutine[Any, Any, None]) -> None:
+        """Carry out something that is left to do after runs; `drain` waits for it as well."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._leaving.add(task)
+        task.add_done_callback(lambda done: self._leaving.discard(done))
 
     async def drain(self) -> None:
         """Wait until all runs have ended."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from timewright.engine.locking import Locking, Place, Standing
 from timewright.engine.planning import Plan, plan, plan_waiting
 from timewright.engine.summary import Summary
 from timewright.resources.vocabulary import ConcurrencyPolicy
@@ -70,6 +71,10 @@ class Invocation:
         self._ask_again: dict[str, int] = {}
         self._crowded = {task.key for task in tasks if _may_wait(task)}
         """Keys of tasks whose runs may wait for room, of which a later invocation may have recorded some."""
+        self._sharing = {task.key for task in tasks if task.policies.locks}
+        """Keys of those whose runs may wait for runs of others."""
+        self._locking = Locking(ledger, executor)
+        self._positions = {task.key: position for position, task in enumerate(tasks)}
         self._ended: list[RunRecord] = []
         executor.on_end = lambda task, run: self._ended.append(run)
 
@@ -97,7 +102,11 @@ class Invocation:
         """Take note of the runs that have ended, and start what has waited for that."""
         ended, self._ended = self._ended, []
         self._summary.runs += ended
+        for run in ended:
+            if run.task in self._sharing:
+                self._locking.ended(self._tasks[run.task], run)
         waiting = {run.task for run in ended} & self._crowded
+        waiting |= self._sharing if waiting & self._sharing else set()
         if waiting and not self._executor.stopping:
             await self._ledger.record_finished()
             await self._decide(waiting, self._clock.now(), plan_waiting)
@@ -111,18 +120,24 @@ class Invocation:
             try:
                 stored = await self._ledger.load(list(undecided))
                 plans = self._plans(undecided, stored, now, planner)
-                made = await self._ledger.claim(list(plans.values()))
+                async with self._locking.taking(list(plans.items()), self._standings(stored)) as allowed:
+                    made = await self._ledger.claim([planned for _, planned in allowed])
+                    for (key, planned), done in zip(allowed, made, strict=True):
+                        if done:
+                            self._carry_out(undecided.pop(key), planned, stored[key], planner)
             except StoreError as error:
                 self._summary.trouble.append(str(error))
                 if planner is plan:  # what waits for room goes on waiting
                     self._run_unclaimed(undecided.values(), now)
                 return
-            for key, done in zip(plans, made, strict=True):
-                if done:
-                    self._carry_out(undecided.pop(key), plans[key], stored[key])
         self._summary.trouble += [
             f"task {key}: others kept changing its state; it was left to them" for key in undecided
         ]
+
+    def _standings(self, stored: Mapping[str, StoredTask]) -> Mapping[str, Standing]:
+        """Return what is known of the tasks that share locks."""
+        keys = self._sharing & stored.keys()
+        return {key: Place(self._tasks[key], stored[key], self._positions[key]) for key in keys}
 
     def _plans(
         self, undecided: dict[str, Task], stored: Mapping[str, StoredTask], now: int, planner: Planner
@@ -137,10 +152,13 @@ class Invocation:
                 del undecided[key]
         return plans
 
-    def _carry_out(self, task: Task, planned: Plan, before: StoredTask) -> None:
+    def _carry_out(self, task: Task, planned: Plan, before: StoredTask, planner: Planner) -> None:
+        # Who looks at nothing but what waits does not know of the next tick.
+        known = self._ask_again.pop(task.key, None) if planner is plan_waiting else None
+        asked = [at for at in (known, planned.ask_again_at) if at is not None]
         self._ask_again.pop(task.key, None)
-        if planned.ask_again_at is not None:
-            self._ask_again[task.key] = planned.ask_again_at
+        if asked:
+            self._ask_again[task.key] = min(asked)
         if planned.change is not None:
             self._summary.runs += [run for run in planned.change.runs if run.outcome is not None]
             self._summary.count(planned.change.ended)
@@ -162,4 +180,7 @@ class Invocation:
 
 def _may_wait(task: Task) -> bool:
     """Tell whether runs of a task may have to wait for one another."""
-    return task.policies.concurrency is not ConcurrencyPolicy.ALLOW or task.policies.max_concurrent is not None
+    policies = task.policies
+    return bool(
+        policies.concurrency is not ConcurrencyPolicy.ALLOW or policies.max_concurrent is not None or policies.locks
+    )

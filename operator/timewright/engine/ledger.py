@@ -16,6 +16,7 @@ from timewright.storage.records import Change, RunRecord, StoredTask
 if TYPE_CHECKING:
     from timewright.engine.planning import Plan
     from timewright.engine.task import Task
+    from timewright.storage.granting import Blocked, Demand
 
 _RETRY_SECONDS = 1.0
 _UNRECORDED_LIMIT = 100_000
@@ -124,6 +125,19 @@ class Ledger:
             raise
         self._answered()
         return [plan.change is None or next(made) for plan in plans]
+
+    async def acquire_all(self, demands: Sequence[Demand]) -> Sequence[Blocked | None]:
+        """Take locks for this process; tell of each demand what stands in its way. Raises StoreError."""
+        if not demands:
+            return []
+        try:
+            return await self.store.acquire_all(self.owner, demands)
+        except OwnershipLost:
+            await self._begin_anew()
+            return await self.store.acquire_all(self.owner, demands)
+        except StoreError as error:
+            self._report(error)
+            raise
 
     def keep_unclaimed(self, task: Task, run: RunRecord) -> None:
         """Remember a run that starts without a claim, to be recorded when that is possible again."""
@@ -241,7 +255,7 @@ class Ledger:
 def _settling(task: Task, runs: Sequence[RunRecord], stored: StoredTask) -> Change:
     """Return the change that records runs which nobody claimed."""
     state = stored.state
-    latest = max(run.scheduled_at for run in runs)
+    latest = max(run.scheduled_at + run.jitter for run in runs)
     return Change(
         task=task.key,
         version=stored.version,

@@ -17,8 +17,10 @@ from timewright.decisions.task_state import OpenPhase
 from timewright.engine import garbage
 from timewright.engine.agenda import Agenda
 from timewright.engine.gate import Gate
+from timewright.engine.holding_back import waiting_for_their_second
+from timewright.engine.locking import Locking
 from timewright.engine.planning import Plan, plan, without_run
-from timewright.resources.vocabulary import ConcurrencyPolicy
+from timewright.resources.vocabulary import ConcurrencyPolicy, Outcome
 from timewright.storage.protocol import StoreError
 from timewright.storage.records import StoredTask
 
@@ -80,6 +82,9 @@ class Loop:
         self._released: set[str] = set()
         self._former: dict[str, tuple[str, Ticks]] = {}
         """By key, a schedule that a task had before, and to which its watermark may still belong."""
+        self.locking = Locking(ledger, executor)
+        """Who holds locks that tasks share, and who waits for them."""
+        self.locking.on_free = self._look_at
         self._woken = asyncio.Event()
         self._claiming = 0.0
         """How long it took to claim a second, in seconds; what is long ago counts less."""
@@ -104,6 +109,7 @@ class Loop:
             del self._entries[key]
             self._former.pop(key, None)
             self._agenda.put(key, None)
+            self.locking.forget(key)
         fresh = [task for key, task in wanted.items() if key not in self._entries or self._entries[key].task != task]
         for task in fresh:
             known = self._entries.get(task.key)
@@ -148,6 +154,7 @@ class Loop:
         self._former.pop(key, None)
         self._released.discard(key)
         self._agenda.put(key, None)
+        self.locking.forget(key)
 
     async def release_task(self, key: str) -> int:
         """Claim no more ticks of a task; return the instant up to which its ticks are decided, once nothing is begun.
@@ -196,11 +203,18 @@ class Loop:
             await self._decide(keys)
 
     async def _decide(self, keys: Iterable[str]) -> None:
-        undecided = [key for key in keys if key in self._entries]
+        undecided = [key for key in dict.fromkeys(keys) if key in self._entries]
         while undecided:
+            undecided = self._with_first_in_line(undecided)
             if not await self._reload(undecided):
                 return
-            undecided = await self._carry_out(self._plans(undecided), gate=None)
+            plans = self._plans(undecided)
+            try:
+                async with self.locking.taking(plans, self._entries) as allowed:
+                    undecided = await self._carry_out(allowed, gate=None)
+            except StoreError:
+                self._run_unclaimed(plans, gate=None)
+                return
             if self._executor.stopping:
                 return  # what is refused now may be refused for good
 
@@ -231,6 +245,7 @@ class Loop:
         certain: list[tuple[str, Plan]] = []
         decided_on: list[Task] = []
         uncertain: list[str] = []
+        locked: list[str] = []
         keys = [key for key in self._agenda.take(second) if key in self._entries]
         for number, key in enumerate(sorted(keys, key=lambda key: self._entries[key].position)):
             if number % _BATCH == _BATCH - 1:
@@ -238,14 +253,18 @@ class Loop:
             if key in self._entries and self._is_certain(self._entries[key]):
                 planned = self._plan(key, second)
                 if planned is not None:
+                    task = self._entries[key].task
+                    if task.policies.locks:  # it waits until its second, in which locks are taken
+                        planned = waiting_for_their_second(task, self._entries[key].stored, planned)
+                        locked.append(key)
                     certain.append((key, planned))
-                    decided_on.append(self._entries[key].task)
+                    decided_on.append(task)
             else:
                 uncertain.append(key)
         uncertain += await self._carry_out(certain, gate)
         self._follow_changes(decided_on)
         self._claiming = max(time.monotonic() - began, 0.8 * self._claiming)
-        return uncertain
+        return uncertain + locked
 
     def _lead(self) -> float:
         """Return how long before a second to claim it."""
@@ -334,6 +353,9 @@ class Loop:
             ended = [run for run in planned.change.runs if run.outcome is not None]
             if ended:
                 executor.on_outcomes(task, ended)
+            for run in ended if task.policies.locks else ():
+                if run.outcome is Outcome.LOST:  # the others have held nothing
+                    self.locking.ended(task, run)
 
     def _run_unclaimed(self, plans: Sequence[tuple[str, Plan]], gate: Gate | None) -> None:
         """Run what is due although that cannot be recorded now, except where it would be without its protection."""
@@ -364,6 +386,8 @@ class Loop:
 
     def _ended(self, task: Task, run: RunRecord) -> None:
         """Make room for what waits for the end of a run."""
+        if task.policies.locks:
+            self.locking.ended(task, run)
         entry = self._entries.get(task.key)
         if entry is None:
             return
@@ -372,6 +396,18 @@ class Loop:
         if open_runs and any(each.phase is OpenPhase.QUEUED or not each.proven for each in open_runs):
             self._agenda.put(task.key, int(time.time()))
             self.wake()
+
+    def _with_first_in_line(self, keys: list[str]) -> list[str]:
+        """Return the keys of tasks, and of those that wait for the same locks and go first."""
+        waiting = self.locking.first_in_line(self._entries[key].task for key in keys if key in self._entries)
+        return list(dict.fromkeys([*keys, *(key for key in waiting if key in self._entries)])) if waiting else keys
+
+    def _look_at(self, keys: Iterable[str]) -> None:
+        """Have the loop decide on tasks now."""
+        for key in keys:
+            if key in self._entries:
+                self._agenda.put(key, int(time.time()))
+        self.wake()
 
     async def _sleep_until(self, instant: float | None) -> None:
         seconds = _LONGEST_SLEEP if instant is None else min(_LONGEST_SLEEP, max(0.0, instant - time.time()))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
 from timewright.decisions.task_state import OpenPhase, OpenRun, TaskState
-from timewright.decisions.ticks import Decision, Rules, apply, decide
+from timewright.decisions.ticks import Decision, Rules, apply, decide, decide_at_length
 from timewright.engine.task import NEVER, Task
-from timewright.resources.vocabulary import Outcome, Reason
+from timewright.resources.vocabulary import Outcome, Reason, Trigger
 from timewright.storage.records import Change, RunRecord, StoredTask
+from timewright.timetable.jitter import Past, start_of
 from timewright.timetable.ticks import Ticks
 
 
@@ -41,10 +43,11 @@ def plan(task: Task, stored: StoredTask, now: int, host: str, former: Ticks | No
     `former` has the ticks of the schedule that its watermark belongs to, where that is another one by now.
     """
     rules = rules_of(task, stored, now)
-    decision = decide(rules if former is None else rules._replace(former=former), stored.state, now)
+    decided = decide_at_length if task.jitter else decide
+    decision = decided(rules if former is None else rules._replace(former=former), stored.state, now)
     if is_idle(decision, stored.state):
         return Plan(None, (), (), stored, decision.ask_again_at)
-    if len(decision.start) == 1 and not stored.state.open_runs and decision.does_no_more_than_start:
+    if len(decision.start) == 1 and not (stored.state.open_runs or task.jitter) and decision.does_no_more_than_start:
         return _planned_start(task, stored, decision, host)
     return _planned(task, stored, decision, host)
 
@@ -55,7 +58,8 @@ def plan_waiting(task: Task, stored: StoredTask, now: int, host: str) -> Plan:
     For whoever is not there for the ticks of now, such as an invocation that outlasts its minute.
     """
     state = stored.state
-    rules = rules_of(task, stored, now)._replace(ticks=NEVER, schedule_id=state.schedule_id or task.schedule_id)
+    ticks = NEVER if task.timetable is None or not task.jitter else Past(task.timetable.ticks, task.key, task.jitter)
+    rules = rules_of(task, stored, now)._replace(ticks=ticks, schedule_id=state.schedule_id or task.schedule_id)
     decision = decide(rules, state, now)._replace(suspended=state.suspended)
     if is_idle(decision, state):
         return Plan(None, (), (), stored, decision.ask_again_at)
@@ -99,8 +103,17 @@ def _planned(task: Task, stored: StoredTask, decision: Decision, host: str) -> P
         cancel=list(decision.cancel),
         ended=_counts(decision),
     )
+    if task.jitter:
+        _put_off(change.runs, task.ticks)
     state = apply(stored.state, decision, task.run_id)
     return Plan(change, tuple(start), tuple(resume), _followed(stored, state), decision.ask_again_at)
+
+
+def _put_off(runs: Iterable[RunRecord], ticks: Ticks) -> None:
+    """Note on runs by how much their starts are put off."""
+    for run in runs:
+        if run.trigger is not Trigger.MANUAL:
+            run.jitter = start_of(ticks, run.scheduled_at) - run.scheduled_at
 
 
 def without_run(stored: StoredTask, run: RunRecord) -> StoredTask:

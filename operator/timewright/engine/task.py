@@ -14,6 +14,7 @@ from timewright.runner.definition import Definition
 from timewright.runner.elsewhere import Elsewhere
 from timewright.storage.protocol import Retention
 from timewright.timetable import Schedule as Timetable
+from timewright.timetable.jitter import Jittered
 from timewright.timetable.ticks import Ticks
 
 
@@ -62,6 +63,8 @@ class Task:
     """Whether it goes on when all tasks are paused; it rests when it is paused by its own name."""
     description: str = ""
     """What it is for, to people."""
+    jitter: int = 0
+    """By how many seconds its starts are put off at most, see `timetable.jitter`."""
 
     @property
     def name(self) -> str:
@@ -76,8 +79,10 @@ class Task:
 
     @property
     def ticks(self) -> Ticks:
-        """When it is due; never, for a task that runs by hand only."""
-        return NEVER if self.timetable is None else self.timetable.ticks
+        """When its runs are to start; never, for a task that runs by hand only."""
+        if self.timetable is None:
+            return NEVER
+        return Jittered(self.timetable.ticks, self.key, self.jitter) if self.jitter else self.timetable.ticks
 
     def run_id(self, scheduled_at: int) -> str:
         """Return the identity of the run of a tick. It follows from the tick, so that a tick has one run."""

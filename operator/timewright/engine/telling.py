@@ -26,7 +26,7 @@ def timestamp(seconds: float | None) -> str | None:
 
 def start_delay(run: RunRecord) -> float | None:
     """Return how long after its nominal time a run started, in seconds."""
-    return None if run.started_at is None else max(0.0, run.started_at - run.scheduled_at)
+    return None if run.started_at is None else max(0.0, run.started_at - run.scheduled_at - run.jitter)
 
 
 def run_document(run: RunRecord) -> dict[str, Any]:

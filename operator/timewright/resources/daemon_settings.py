@@ -21,6 +21,9 @@ MAX_CONCURRENT_JOBS = "TIMEWRIGHT_MAX_CONCURRENT_JOBS"
 API_WRITES_PER_MINUTE = "TIMEWRIGHT_API_WRITES_PER_MINUTE"
 """The fields of `TaskDaemonSpec` of the same names, in decimal; absent where the field is."""
 
+LOCKS = "TIMEWRIGHT_LOCKS"
+"""How many runs may hold a lock at once, by its name, as a JSON object; absent where no lock has more than one slot."""
+
 STORE = "TIMEWRIGHT_STORE"
 """The connection string of the PostgreSQL database for the full history, where there is one."""
 

@@ -8,12 +8,13 @@ from pydantic import BeforeValidator, Field
 
 from timewright.resources.conditions import Condition
 from timewright.resources.kinds import Application, Command, HttpRequest, Parameter, PythonCall
+from timewright.resources.locks import LockName
 from timewright.resources.model import Model, Time, Told, opaque_list, opaque_object, with_rules
 from timewright.resources.notify import NotifyRule
 from timewright.resources.run_policies import MissedRunsSpec, RetrySpec
 from timewright.resources.task_daemon import DEFAULT_DAEMON, DaemonName
 from timewright.resources.timing import DaylightSavingPolicy, Excluded, Expression, TaskCalendar, WindowText
-from timewright.resources.vocabulary import ConcurrencyPolicy, MissedRunsPolicy, Mode, OnLost, Outcome
+from timewright.resources.vocabulary import ConcurrencyPolicy, LockPolicy, MissedRunsPolicy, Mode, OnLost, Outcome
 
 KINDS = ("jobTemplate", "command", "http", "python", "app")
 """The fields of the spec that say what to run; exactly one is set."""
@@ -128,12 +129,33 @@ class ScheduledTaskSpec(Model):
         default=None,
         ge=0,
         le=10000,
-        description="How many ticks may wait under Queue; one that finds no room is skipped. Default: 100.",
+        description="How many ticks may wait under Queue, or for locks; one that finds no room is skipped. Default: "
+        "100.",
     )
     starting_deadline_seconds: int | None = Field(
         default=None,
         ge=0,
         description="How late, in seconds, a run may still start after its tick; later it counts as missed.",
+    )
+    jitter_seconds: int | None = Field(
+        default=None,
+        ge=1,
+        le=3600,
+        description="Puts the start of each run off by up to so many seconds, never beyond the next tick. By how many "
+        "follows from the task and the tick. The nominal time stays as it is, and startingDeadlineSeconds counts from "
+        "the start that is meant. Needs mode Daemon.",
+    )
+    locks: list[LockName] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=8,
+        description="Names of locks that a run holds from its start to its end, all of them or none. Tasks of one "
+        "TaskDaemon that name the same lock take turns; how many may hold it at once its locks say. Needs mode Daemon.",
+    )
+    lock_policy: LockPolicy | None = Field(
+        default=None,
+        description="What becomes of a tick whose locks others hold: Wait (the default) lets it wait its turn, in the "
+        "order of ticks and no longer than startingDeadlineSeconds, Skip leaves it out.",
     )
     missed_runs: MissedRunsSpec | None = Field(
         default=None,

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from timewright.resources.conditions import Condition
 from timewright.resources.kinds import SecretKeyReference
+from timewright.resources.locks import LockSpec
 from timewright.resources.model import Model, Told, opaque_list, opaque_object
 
 DEFAULT_DAEMON = "default"
@@ -124,6 +125,13 @@ class TaskDaemonSpec(Model):
         description="The most writes of records and statuses to the Kubernetes API in a minute. Failures come first, "
         "and what does not fit is thinned; counters stay exact. Renewing the Lease is not counted, and the first "
         "status of a new task counts as a fifth of a write.",
+    )
+    locks: list[LockSpec] = Field(
+        default_factory=list,
+        max_length=64,
+        description="Locks that several runs may hold at once. Those that tasks name and that are not listed here have "
+        "one slot.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     storage: DaemonStorage | None = Field(
         default=None, description="Where history is kept. Default: in TaskRuns and statuses alone."

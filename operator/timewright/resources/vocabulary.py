@@ -33,6 +33,15 @@ class MissedRunsPolicy(StrEnum):
     """All of them run, oldest first, within limits of number and age."""
 
 
+class LockPolicy(StrEnum):
+    """What becomes of a tick whose locks others hold."""
+
+    WAIT = "Wait"
+    """It waits its turn."""
+    SKIP = "Skip"
+    """It is recorded as Skipped."""
+
+
 class OnLost(StrEnum):
     """What becomes of a run of which nobody can tell how it ended, since whoever ran it is gone."""
 
@@ -98,6 +107,7 @@ class Reason(StrEnum):
 
     OVERLAP = "Overlap"
     QUEUE_FULL = "QueueFull"
+    LOCK_HELD = "LockHeld"
     SUSPENDED = "Suspended"
     CONDITION = "Condition"
     UNPROTECTED = "Unprotected"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from timewright.decisions.policies import MissedRuns, Policies, Retry
+from timewright.decisions.policies import MissedRuns, NeededLock, Policies, Retry
 from timewright.engine.task import Condition, Task
-from timewright.resources.vocabulary import ConcurrencyPolicy
+from timewright.resources.vocabulary import ConcurrencyPolicy, LockPolicy
 from timewright.runner.definition import NO_RETRY, Definition, OutputFile
 from timewright.runner.hooks import NO_HOOKS, Hooks
 from timewright.schedule.errors import DeclarationError
@@ -19,7 +21,7 @@ from timewright.timetable.errors import ScheduleError
 from timewright.timetable.parsing import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from timewright.runner.definition import Kind
     from timewright.schedule.declaration import Declaration
@@ -31,6 +33,7 @@ _ARGUMENTS = (
     'give call(…) its arguments, or declare what a run by hand may vary: parameter("since", default="yesterday")'
 )
 _NO_POLICIES = Policies()
+_ONE_EACH: Mapping[str, int] = MappingProxyType({})
 _DEFAULT_RETENTION = Retention()
 
 
@@ -46,6 +49,7 @@ class Builder:
         environment: str | None = None,
         maintenance: Callable[[], Any] | None = None,
         app: str | None = None,
+        slots: Mapping[str, int] = _ONE_EACH,
     ) -> None:
         """Take what all tasks share.
 
@@ -56,6 +60,7 @@ class Builder:
             environment: where this is, such as "production"; None when nobody says.
             maintenance: tells whether there is maintenance.
             app: where a child process finds the schedule, `module:attribute`.
+            slots: of locks that several runs may hold at once, how many.
 
         """
         self._schedule = schedule
@@ -63,6 +68,7 @@ class Builder:
         self._host = host
         self._environment = environment
         self._app = app
+        self._slots = slots
         self._maintenance = None if maintenance is None else Condition("maintenance", Inverse(maintenance))
         self._timetables: dict[ParseArguments, tuple[Timetable, str]] = {}
 
@@ -114,9 +120,10 @@ class Builder:
             key=key if is_shared or self._host is None else f"{key}@{self._host}",
             timetable=timetable,
             schedule_id=schedule_id,
-            policies=_policies(settings),
+            policies=self._policies(name, declaration),
             suspended=settings.suspended,
-            exclusive=overlap or is_shared,
+            exclusive=overlap or is_shared or bool(settings.locks),
+            jitter=settings.jitter,
             in_background=settings.in_background,
             conditions=self._conditions(settings),
             retention=_DEFAULT_RETENTION if settings.history is None else Retention(*settings.history),
@@ -136,7 +143,22 @@ class Builder:
                 self._timetables[arguments] = known
         except ScheduleError as error:
             raise DeclarationError(f"{declaration.place}: task {name!r}: {error}") from error
-        return known
+        timetable, schedule_id = known
+        return timetable, f"{schedule_id}~{settings.jitter}" if settings.jitter else schedule_id
+
+    def _policies(self, name: str, declaration: Declaration) -> Policies:
+        settings = declaration.settings
+        policies = _policies(settings)
+        if not settings.locks:
+            if settings.skip_if_locked:
+                problem = "skip_if_locked(): the task names no locks"
+                raise DeclarationError(f"{declaration.place}: task {name!r}: {problem}; name them: locks(…)")
+            return policies
+        return replace(
+            policies,
+            locks=tuple(NeededLock(lock, self._slots.get(lock, 1)) for lock in settings.locks),
+            lock_policy=LockPolicy.SKIP if settings.skip_if_locked else LockPolicy.WAIT,
+        )
 
     def _conditions(self, settings: Settings) -> tuple[Condition, ...]:
         if self._maintenance is None or settings.even_in_maintenance_mode:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from timewright.timetable.jitter import nominal_ticks
+
 if TYPE_CHECKING:
     from timewright.engine.task import Task
     from timewright.resources.vocabulary import Outcome
@@ -74,8 +76,9 @@ async def list_tasks(tasks: Sequence[Task], store: Store, now: datetime, *, tick
 
 def _next_ticks(task: Task, second: int, count: int) -> tuple[datetime, ...]:
     found: list[datetime] = []
-    tick = task.ticks.first_from(second + 1)
+    nominal = nominal_ticks(task.ticks)
+    tick = nominal.first_from(second + 1)
     while tick is not None and len(found) < count:
         found.append(datetime.fromtimestamp(tick, UTC))
-        tick = task.ticks.first_from(tick + 1)
+        tick = nominal.first_from(tick + 1)
     return tuple(found)

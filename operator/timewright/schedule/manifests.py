@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
-from timewright.decisions.acceptance import Refused, accept
-from timewright.decisions.policies_of_spec import policies_of
+from timewright.decisions.acceptance import Refused, accept, describe
+from timewright.decisions.policies_of_spec import NO_SLOTS, is_exclusive, policies_of
 from timewright.decisions.timetable_of_spec import schedule_id_of
 from timewright.engine.task import Task
 from timewright.resources.model import API_VERSION, GROUP
 from timewright.resources.scheduled_task import ScheduledTaskSpec
-from timewright.resources.vocabulary import ConcurrencyPolicy
+from timewright.resources.task_daemon import TaskDaemonSpec
 from timewright.runner.definition import Definition
 from timewright.runner.manifest import definition_from_spec
 from timewright.schedule.errors import LoadError
@@ -24,6 +25,7 @@ from timewright.storage.protocol import Retention
 from timewright.timetable.spread import seed_of_task
 
 KIND = "ScheduledTask"
+DAEMON_KIND = "TaskDaemon"
 SUFFIXES = (".yaml", ".yml", ".json")
 """Of a folder, files that end like this are read."""
 DEFAULT_NAMESPACE = "default"
@@ -46,19 +48,21 @@ def load_manifests(paths: Paths, note: Callable[[str], None] = lambda text: None
     """
     tasks: dict[str, tuple[str, Task]] = {}
     problems: list[str] = []
-    for file in files_of(paths):
-        for place, manifest in _documents(file, problems):
-            if not isinstance(manifest, dict) or manifest.get("kind") != KIND or not _is_ours(manifest):
-                note(f"{place}: passed over, since it is {_described(manifest)} and no {KIND}")
-                continue
-            try:
-                task = _task(place, manifest, note)
-            except LoadError as error:
-                problems.append(str(error))
-                continue
-            first = tasks.setdefault(task.key, (place, task))[0]
-            if first != place:
-                problems.append(f"{place}: metadata: task {task.key} is in {first} too; remove one of them")
+    found = [each for file in files_of(paths) for each in _documents(file, problems)]
+    slots = _slots(found, problems)
+    for place, manifest in found:
+        if not _is_ours(manifest, KIND):
+            what = "passed over but for its locks" if _is_ours(manifest, DAEMON_KIND) else "passed over"
+            note(f"{place}: {what}, since it is {_described(manifest)} and no {KIND}")
+            continue
+        try:
+            task = _task(place, manifest, note, slots)
+        except LoadError as error:
+            problems.append(str(error))
+            continue
+        first = tasks.setdefault(task.key, (place, task))[0]
+        if first != place:
+            problems.append(f"{place}: metadata: task {task.key} is in {first} too; remove one of them")
     if problems:
         raise LoadError("\n".join(problems))
     return [task for _, task in tasks.values()]
@@ -114,7 +118,26 @@ def _documents(file: Path, problems: list[str]) -> Iterator[tuple[str, Any]]:
             yield place, document
 
 
-def _is_ours(manifest: dict[str, Any]) -> bool:
+def _slots(found: Iterable[tuple[str, Any]], problems: list[str]) -> dict[tuple[str, str], dict[str, int]]:
+    """Return how many runs may hold which lock, by the namespaces and names of the TaskDaemons that say so."""
+    slots: dict[tuple[str, str], dict[str, int]] = {}
+    for place, manifest in found:
+        if not _is_ours(manifest, DAEMON_KIND):
+            continue
+        metadata = manifest.get("metadata") or {}
+        try:
+            spec = TaskDaemonSpec.model_validate(manifest.get("spec") or {})
+        except ValidationError as error:
+            problems.append(f"{place}: {describe(error)}")
+            continue
+        key = str(metadata.get("namespace") or DEFAULT_NAMESPACE), str(metadata.get("name"))
+        slots[key] = {lock.name: lock.slots for lock in spec.locks}
+    return slots
+
+
+def _is_ours(manifest: Any, kind: str) -> bool:
+    if not isinstance(manifest, dict) or manifest.get("kind") != kind:
+        return False
     return str(manifest.get("apiVersion")).partition("/")[0] == GROUP
 
 
@@ -124,7 +147,12 @@ def _described(manifest: Any) -> str:
     return f"{manifest.get('apiVersion') or 'of no apiVersion'} {manifest.get('kind') or 'of no kind'}"
 
 
-def _task(place: str, manifest: dict[str, Any], note: Callable[[str], None]) -> Task:
+def _task(
+    place: str,
+    manifest: dict[str, Any],
+    note: Callable[[str], None],
+    slots: Mapping[tuple[str, str], Mapping[str, int]],
+) -> Task:
     if manifest["apiVersion"] != API_VERSION:
         problem = f"apiVersion: {manifest['apiVersion']!r} is not known"
         raise LoadError(f"{place}: {problem}; write {API_VERSION}, or use the version of timewright that knows it")
@@ -146,9 +174,10 @@ def _task(place: str, manifest: dict[str, Any], note: Callable[[str], None]) -> 
         key=f"{namespace}/{name}",
         timetable=verdict.schedule,
         schedule_id=schedule_id_of(spec, seed=seed),
-        policies=policies_of(spec),
+        policies=policies_of(spec, slots.get((namespace, spec.daemon_name), NO_SLOTS)),
         suspended=spec.suspend,
-        exclusive=spec.concurrency_policy is not ConcurrencyPolicy.ALLOW or spec.max_concurrent is not None,
+        exclusive=is_exclusive(spec),
+        jitter=spec.jitter_seconds or 0,
         retention=Retention(
             succeeded_runs=spec.successful_runs_history_limit,
             other_runs=spec.failed_runs_history_limit,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from timewright.schedule.fluent import Changed, Fluent, contradiction, refusal
 from timewright.schedule.parameters import declared
 from timewright.schedule.sizes import read_size
 from timewright.schedule.times_of_day import Duration, read_duration, read_seconds
+from timewright.timetable.jitter import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,6 +56,38 @@ class Policies(Fluent[Changed]):
         settings.max_concurrent = max_concurrent if max_concurrent is None else _count("max_concurrent", max_concurrent)
         if max_queued is not None:
             settings.max_queued = _count("max_queued", max_queued)
+        return changed
+
+    def locks(self, *names: str) -> Changed:
+        """Hold locks while it runs, all of them or none; others that name one wait their turn, in the order of ticks.
+
+        A lock belongs to the store: all schedules that share it take turns. `Schedule(…, locks={"warehouse": 2})` says
+        how many may hold one at once; others have one slot. To be said once, with all names.
+        """
+        changed, settings = self._change()
+        if not names or len(names) > _MOST_LOCKS or len(set(names)) < len(names):
+            raise refusal("locks", names, "does not fit", f"write from 1 to {_MOST_LOCKS} names, each once")
+        for name in names:
+            check_lock(name)
+        settings.locks = tuple(sorted(names))
+        return changed
+
+    def skip_if_locked(self) -> Changed:
+        """Skip a tick whose locks others hold, rather than let it wait."""
+        changed, settings = self._change()
+        settings.skip_if_locked = True
+        return changed
+
+    def jitter(self, longest: Duration) -> Changed:
+        """Put each start off by up to so many seconds, never beyond the next tick; its nominal time stays as it is.
+
+        By how many follows from the task and the tick, so that all machines agree and tasks come apart.
+        """
+        changed, settings = self._change()
+        seconds = read_seconds("jitter", longest, minimum=1)
+        if seconds > LONGEST:
+            raise refusal("jitter", longest, "is too long", f"write up to {LONGEST} seconds")
+        settings.jitter = seconds
         return changed
 
     def on_one_server(self) -> Changed:
@@ -212,6 +246,15 @@ class Policies(Fluent[Changed]):
 
 
 _MOST_RETRIES = 100
+_MOST_LOCKS = 8
+_LOCK_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def check_lock(name: str) -> None:
+    """Refuse what is no name of a lock; raises DeclarationError."""
+    if not isinstance(name, str) or _LOCK_NAME.fullmatch(name) is None:
+        remedy = "write up to 63 letters in lower case, digits and hyphens, such as 'warehouse'"
+        raise refusal("lock", name, "is no name of a lock", remedy)
 
 
 def _count(field: str, value: int, minimum: int = 1) -> int:

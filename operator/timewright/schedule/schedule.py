@@ -12,12 +12,14 @@ from timewright.schedule.errors import DeclarationError, UnknownTaskError
 from timewright.schedule.fluent import contradiction, refusal
 from timewright.schedule.names import check_name, name_of_task
 from timewright.schedule.places import place_of_caller
+from timewright.schedule.policies import check_lock
 from timewright.schedule.registry import Registry
 from timewright.schedule.settings import Settings
 from timewright.schedule.work import FunctionCall
 
 if TYPE_CHECKING:
     import builtins
+    from collections.abc import Mapping
     from datetime import datetime
 
     from timewright.engine.summary import Summary
@@ -48,6 +50,7 @@ class Schedule(Sayings[Template], Declaring):
         maintenance: Callable[[], Any] | None = None,
         store: str | Store | None = None,
         salt: str = "",
+        locks: Mapping[str, int] | None = None,
     ) -> None:
         """Begin a schedule without tasks.
 
@@ -60,6 +63,8 @@ class Schedule(Sayings[Template], Declaring):
             store: the URL of what remembers runs, such as "postgresql://user@host/database"; TIMEWRIGHT_STORE says it
                 when left out, and a file in this user's folder for state is used when nothing does.
             salt: what `H` in expressions is spread by, besides the names of schedule and task.
+            locks: of locks that several runs may hold at once, how many; those that tasks name by `locks(…)` have one
+                slot when left out. Schedules that share a store say the same.
 
         """
         check_name("Schedule", name)
@@ -73,6 +78,7 @@ class Schedule(Sayings[Template], Declaring):
         self._environment = environment
         self._maintenance = maintenance
         self._salt = salt
+        self._slots = _slots(locks or {})
         self._registry = Registry(Settings())
         if time_zone is not None:
             self._registry.base = Template(self._registry, Settings()).time_zone(time_zone)._settings
@@ -116,6 +122,7 @@ class Schedule(Sayings[Template], Declaring):
             environment=self.environment_name,
             maintenance=self._maintenance,
             app=self.app,
+            slots=self._slots,
         )
         return builder.build(self._registry.declarations)
 
@@ -227,3 +234,11 @@ class Schedule(Sayings[Template], Declaring):
 
     def _declare(self, work: Work) -> Declaration:
         return self._registry.add(work, self._registry.settings(), place_of_caller())
+
+
+def _slots(locks: Mapping[str, int]) -> dict[str, int]:
+    for name, slots in locks.items():
+        check_lock(name)
+        if isinstance(slots, bool) or not isinstance(slots, int) or slots < 1:
+            raise refusal(f"locks of {name!r}", slots, "does not fit", "write a whole number, 1 or more")
+    return dict(locks)

@@ -61,6 +61,9 @@ class Settings:
     concurrency: ConcurrencyPolicy = ConcurrencyPolicy.ALLOW
     max_concurrent: int | None = None
     max_queued: int = Policies().max_queued
+    locks: tuple[str, ...] = ()
+    skip_if_locked: bool = False
+    jitter: int = 0
     one_server: bool | None = None
     """True on one of all machines, False on each, None on one where overlaps are excluded and on each otherwise."""
     in_background: bool = True

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from timewright.resources.model import format_time
-from timewright.resources.vocabulary import ConcurrencyPolicy
+from timewright.resources.vocabulary import ConcurrencyPolicy, LockPolicy
 from timewright.schedule.times_of_day import EVERY_DAY
 from timewright.schedule.work import Command, Request
 
@@ -108,6 +108,10 @@ def _policies(settings: Settings) -> dict[str, Any]:
     said = {field: getattr(settings, name).value for field, name in _POLICIES.items() if name in settings.__dict__}
     if settings.concurrency is ConcurrencyPolicy.QUEUE:
         said["maxQueued"] = settings.max_queued
+    if settings.locks:
+        said["locks"] = list(settings.locks)
+        if settings.skip_if_locked:
+            said["lockPolicy"] = LockPolicy.SKIP.value
     if settings.missed_runs is not None:
         policy, runs, age = settings.missed_runs
         said["missedRuns"] = _without_empty(policy=policy.value, maxRuns=runs, maxAgeSeconds=age)
@@ -118,6 +122,7 @@ def _policies(settings: Settings) -> dict[str, Any]:
     return said | _without_empty(
         maxConcurrent=settings.max_concurrent,
         startingDeadlineSeconds=settings.starting_deadline,
+        jitterSeconds=settings.jitter or None,
         timeoutSeconds=None if settings.timeout is None else _up(settings.timeout),
         successfulRunsHistoryLimit=succeeded,
         failedRunsHistoryLimit=others,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from timewright.resources.vocabulary import Outcome
+from timewright.storage.granting import Blocked, Demand
 from timewright.storage.records import Change, Pause, RunRecord, StoredTask
 
 
@@ -162,6 +163,13 @@ class Store(Protocol):
         """Take a lock, or one of the places of a semaphore; None when all are taken by living owners.
 
         Asked again for the same holder it returns what the owner has.
+        """
+        ...
+
+    async def acquire_all(self, owner: str, demands: Sequence[Demand]) -> Sequence[Blocked | None]:
+        """Take for each holder all the locks that it wants, or none, in one transaction.
+
+        Returns for each what stands in its way, None where it has its locks; see `granting.grant` for who goes first.
         """
         ...
 

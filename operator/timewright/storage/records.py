@@ -41,6 +41,8 @@ class RunRecord:
     idempotency_key: str | None = None
     host: str = ""
     """Name of the machine that claimed it."""
+    jitter: int = 0
+    """By how many seconds its start is put off on purpose. Known while it is open, and not stored."""
     cancel_requested: bool = False
     """Somebody asked for its end (`schedule:interrupt`, or a newer run that replaces it)."""
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from timewright.decisions.policies import MissedRuns, Policies, Retry
+from timewright.decisions.policies import MissedRuns, NeededLock, Policies, Retry
 from timewright.decisions.policies_of_spec import policies_of
 from timewright.resources.scheduled_task import ScheduledTaskSpec
-from timewright.resources.vocabulary import ConcurrencyPolicy, MissedRunsPolicy, OnLost
+from timewright.resources.vocabulary import ConcurrencyPolicy, LockPolicy, MissedRunsPolicy, OnLost
 
 
 def policies(**spec: Any) -> Policies:
@@ -31,6 +31,8 @@ def test_everything_that_a_spec_says_arrives() -> None:
         onScheduleChange="All",
         onLost="Rerun",
         retry={"limit": 2, "backoffSeconds": 5, "maxBackoffSeconds": 20},
+        locks=["till", "office"],
+        lockPolicy="Skip",
     ) == Policies(
         concurrency=ConcurrencyPolicy.QUEUE,
         max_concurrent=3,
@@ -41,7 +43,14 @@ def test_everything_that_a_spec_says_arrives() -> None:
         on_schedule_change=MissedRunsPolicy.ALL,
         on_lost=OnLost.RERUN,
         retry=Retry(2, 5, 20),
+        locks=(NeededLock("office"), NeededLock("till")),
+        lock_policy=LockPolicy.SKIP,
     )
+
+
+def test_how_many_may_hold_a_lock_is_told_by_others() -> None:
+    spec = ScheduledTaskSpec.model_validate({"command": ["true"], "schedule": "@daily", "locks": ["till", "office"]})
+    assert policies_of(spec, {"till": 3}).locks == (NeededLock("office", 1), NeededLock("till", 3))
 
 
 def test_what_is_left_out_within_a_policy_has_its_default() -> None:

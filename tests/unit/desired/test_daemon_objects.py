@@ -64,19 +64,21 @@ def test_every_object_belongs_to_the_daemon(manifest: dict[str, Any]) -> None:
 
 
 def test_it_is_told_what_it_is_and_within_which_limits() -> None:
-    told = environment(maxConcurrentRuns=50, leaseDurationSeconds=20, apiWritesPerMinute=100)
+    locks = [{"name": "till", "slots": 2}, {"name": "office", "slots": 3}]
+    told = environment(maxConcurrentRuns=50, leaseDurationSeconds=20, apiWritesPerMinute=100, locks=locks)
 
     assert told["TIMEWRIGHT_DAEMON"] == "default"
     assert told["TIMEWRIGHT_NAMESPACE"] == {"fieldRef": {"fieldPath": "metadata.namespace"}}
     assert told["POD_NAME"] == {"fieldRef": {"fieldPath": "metadata.name"}}
     assert told["TIMEWRIGHT_MAX_CONCURRENT_RUNS"] == "50"
+    assert told["TIMEWRIGHT_LOCKS"] == '{"office":3,"till":2}'
     assert told["TIMEWRIGHT_LEASE_DURATION_SECONDS"] == "20"
     assert told["TIMEWRIGHT_API_WRITES_PER_MINUTE"] == "100"
     assert told["TIMEWRIGHT_RUNNER_IMAGE"] == RUNNER.image
 
 
 def test_what_is_not_said_is_not_told() -> None:
-    assert not {"TIMEWRIGHT_MAX_CONCURRENT_RUNS", "TIMEWRIGHT_STORE"} & set(environment())
+    assert not {"TIMEWRIGHT_MAX_CONCURRENT_RUNS", "TIMEWRIGHT_STORE", "TIMEWRIGHT_LOCKS"} & set(environment())
 
 
 def test_the_database_is_named_by_reference() -> None:

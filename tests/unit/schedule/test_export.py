@@ -160,6 +160,8 @@ def test_only_what_was_said_is_written() -> None:
         (lambda task: task.closed_on("2026-01-01"), "spec.calendars: 1 of them: a native CronJob knows no closed days"),
         (lambda task: task.starts_at("2026-01-01"), "spec.startAt: "),
         (lambda task: task.overlap("Queue"), "spec.concurrencyPolicy: Queue: a native CronJob keeps no ticks waiting"),
+        (lambda task: task.locks("till"), "spec.locks: till: a native CronJob waits for no other; use mode: Daemon"),
+        (lambda task: task.jitter(30), "spec.jitterSeconds: 30: "),
         (lambda task: task.missed_runs("All"), "spec.missedRuns: "),
         (lambda task: task.on_resume("Skip"), "spec.onResume: Skip: a native CronJob decides this itself"),
     ],

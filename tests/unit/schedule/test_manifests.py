@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from timewright.decisions.policies import MissedRuns, Policies, Retry
-from timewright.resources.vocabulary import ConcurrencyPolicy, MissedRunsPolicy, OnLost
+from timewright.decisions.policies import MissedRuns, NeededLock, Policies, Retry
+from timewright.resources.vocabulary import ConcurrencyPolicy, LockPolicy, MissedRunsPolicy, OnLost
 from timewright.schedule.errors import LoadError
 from timewright.schedule.manifests import fingerprint, load_manifests
 from timewright.storage.protocol import Retention
@@ -34,6 +34,9 @@ def test_a_task(tmp_path: Path) -> None:
         concurrencyPolicy: Queue
         maxConcurrent: 2
         maxQueued: 5
+        locks: [till]
+        lockPolicy: Skip
+        jitterSeconds: 20
         startingDeadlineSeconds: 30
         missedRuns: {policy: All, maxRuns: 3, maxAgeSeconds: 60}
         onResume: Latest
@@ -67,7 +70,10 @@ def test_a_task(tmp_path: Path) -> None:
         on_schedule_change=MissedRunsPolicy.ALL,
         on_lost=OnLost.RERUN,
         retry=Retry(2, 5, 600),
+        locks=(NeededLock("till"),),
+        lock_policy=LockPolicy.SKIP,
     )
+    assert task.jitter == 20
     assert task.timetable is not None
     ticks = task.timetable.between(datetime(2026, 1, 30, tzinfo=UTC), datetime(2026, 1, 31, tzinfo=UTC))
     assert [f"{tick:%H:%M}" for tick in ticks] == ["08:00", "16:30"]
@@ -226,3 +232,25 @@ def test_changes_are_seen(tmp_path: Path) -> None:
     assert len(set(seen)) == 4
     assert fingerprint([tmp_path]) == seen[-1]
     assert fingerprint([file]) == ()
+
+
+def test_a_daemon_says_how_many_may_hold_a_lock(tmp_path: Path) -> None:
+    daemon = """
+apiVersion: timewright.dev/v1alpha1
+kind: TaskDaemon
+metadata: {name: default}
+spec:
+  locks: [{name: till, slots: 3}]
+"""
+    notes: list[str] = []
+    spec = """
+        schedule: "0 9 * * *"
+        command: [echo, hello]
+        locks: [till, office]
+    """
+    (task,) = load_manifests([write(tmp_path, manifest("hello", spec), daemon)], notes.append)
+
+    assert task.policies.locks == (NeededLock("office", 1), NeededLock("till", 3))
+    assert any("passed over but for its locks" in note for note in notes)
+    with pytest.raises(LoadError, match=r"spec.locks.0.slots"):
+        load_manifests([write(tmp_path, manifest("hello", spec), daemon.replace("3", "0"))])

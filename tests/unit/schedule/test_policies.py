@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from timewright import DeclarationError, Schedule
-from timewright.decisions.policies import MissedRuns, Policies, Retry
+from timewright.decisions.policies import MissedRuns, NeededLock, Policies, Retry
 from timewright.engine.task import Task
-from timewright.resources.vocabulary import ConcurrencyPolicy, MissedRunsPolicy, OnLost
+from timewright.resources.vocabulary import ConcurrencyPolicy, LockPolicy, MissedRunsPolicy, OnLost
 from timewright.runner.definition import OutputFile
 from timewright.runner.hooks import Hooks
 from timewright.schedule.declaration import Declaration
@@ -43,6 +43,14 @@ def test_a_task_of_which_nothing_is_said() -> None:
         (
             lambda task: task.overlap("Queue", max_concurrent=2, max_queued=5),
             Policies(concurrency=ConcurrencyPolicy.QUEUE, max_concurrent=2, max_queued=5),
+        ),
+        (
+            lambda task: task.locks("till", "office"),
+            Policies(locks=(NeededLock("office"), NeededLock("till"))),
+        ),
+        (
+            lambda task: task.locks("till").skip_if_locked(),
+            Policies(locks=(NeededLock("till"),), lock_policy=LockPolicy.SKIP),
         ),
         (lambda task: task.retry(3), Policies(retry=Retry(3, 10, 600, 0.1))),
         (
@@ -159,6 +167,36 @@ def test_who_shares_the_ticks(declare: Callable[[Declaration], Any], key: str, e
     assert task_of(declare).key == "shop/nothing"
 
 
+def test_a_task_with_locks_never_runs_unprotected() -> None:
+    assert task_of(lambda task: task.locks("till")).exclusive
+
+
+def test_a_schedule_says_how_many_may_hold_a_lock() -> None:
+    schedule = Schedule("shop", locks={"till": 2})
+    schedule.command("true").locks("till", "office").named("count")
+    (task,) = schedule.tasks()
+    assert task.policies.locks == (NeededLock("office", 1), NeededLock("till", 2))
+    with pytest.raises(DeclarationError, match=r"locks of 'till' 0 does not fit; write a whole number"):
+        Schedule("shop", locks={"till": 0})
+
+
+def test_to_skip_if_locked_takes_a_lock() -> None:
+    with pytest.raises(DeclarationError, match=r"skip_if_locked\(\): the task names no locks; name them"):
+        task_of(lambda task: task.skip_if_locked())
+
+
+def test_jitter_changes_starts_and_the_identity_of_the_schedule() -> None:
+    plain, put_off = task_of(lambda task: task.daily()), task_of(lambda task: task.daily().jitter(300))
+    assert put_off.jitter == 300
+    assert put_off.schedule_id != plain.schedule_id
+    tick = plain.ticks.first_from(1_800_000_000)
+    start = put_off.ticks.first_from(1_800_000_000)
+    assert tick is not None
+    assert start is not None
+    assert tick <= start <= tick + 300
+    assert task_of(lambda task: task.daily().jitter(300)).ticks.first_from(1_800_000_000) == start
+
+
 @pytest.mark.parametrize(
     ("declare", "says"),
     [
@@ -170,6 +208,11 @@ def test_who_shares_the_ticks(declare: Callable[[Declaration], Any], key: str, e
             lambda task: task.overlap("Queue", max_concurrent=0),
             "max_concurrent 0 does not fit; write a whole number, 1 or",
         ),
+        (lambda task: task.locks(), "locks () does not fit; write from 1 to 8 names, each once"),
+        (lambda task: task.locks("a", "a"), "locks ('a', 'a') does not fit"),
+        (lambda task: task.locks("The Till"), "lock 'The Till' is no name of a lock; write up to 63 letters"),
+        (lambda task: task.jitter(0), "jitter 0 does not fit; write seconds, 1 or more"),
+        (lambda task: task.jitter(timedelta(hours=2)), "is too long; write up to 3600 seconds"),
         (lambda task: task.retry(-1), "retry limit -1 does not fit; write a number from 0 to 100"),
         (lambda task: task.retry(1, backoff=-1), "retry backoff -1 does not fit; write seconds"),
         (lambda task: task.retry(1, backoff=10, max_backoff=5), "retry max_backoff 5 is less than backoff"),

@@ -9,6 +9,7 @@ from timewright.resources.vocabulary import Outcome
 from timewright.storage.kubernetes.journal import Account, Journal, encode, from_annotations, to_annotations
 from timewright.storage.kubernetes.takeover import MOST_UNPROVEN, NOT_ACCEPTED, Taken, Timing, Told, take_over
 from timewright.timetable import parse
+from timewright.timetable.jitter import Jittered, start_of
 
 TEN = Timing("ten", parse("*/10 * * * * *").ticks)
 """Ticks at 0, 10, 20 … seconds."""
@@ -105,6 +106,31 @@ def test_a_run_that_the_status_tells_as_open_is_unproven_if_the_status_is_newer_
 
 
 @pytest.mark.parametrize(
+    "journal",
+    [
+        with_account(base=3, until=140, queued=(140,)),
+        with_account(base=3, until=130),
+        Journal(130, 130, {}),
+    ],
+    ids=["the Lease told so last", "the Lease told of it never", "nothing was claimed since"],
+)
+def test_a_run_that_waited_when_the_status_was_written_waits_on_if_the_lease_was_not_written_since(
+    journal: Journal,
+) -> None:
+    told = Told(created_at=0, watermark=150, revision=4, schedule_id="ten", timing=TEN, queued=(140,))
+    result = taken(told, journal=journal)
+    assert queued(result) == [140]
+    assert 140 not in unproven(result)
+
+
+def test_a_run_that_was_started_while_the_status_was_written_waits_no_longer() -> None:
+    told = Told(created_at=0, watermark=150, revision=4, schedule_id="ten", timing=TEN, queued=(140,))
+    result = taken(told, journal=with_account(base=3, until=145, claimed=(140,)))
+    assert queued(result) == []
+    assert 140 in unproven(result)
+
+
+@pytest.mark.parametrize(
     ("told", "present"),
     [
         (Told(created_at=0, watermark=100, revision=3, schedule_id="ten", timing=TEN, suspended=True), TEN),
@@ -175,3 +201,21 @@ def test_a_journal_is_read_as_it_was_written() -> None:
 def test_a_journal_that_somebody_spoilt_is_refused(spoilt: str) -> None:
     with pytest.raises(ValueError, match="accounts"):
         from_annotations({"timewright.dev/accounts": spoilt})
+
+
+PUT_OFF = Timing("put off", Jittered(parse("*/10 * * * * *").ticks, "uid", 9))
+
+
+def test_a_tick_that_waits_for_its_jitter_is_not_lost_with_its_leader() -> None:
+    tick = next(each for each in range(1_000_000_000, 1_000_000_600, 10) if start_of(PUT_OFF.ticks, each) >= each + 3)
+    start = start_of(PUT_OFF.ticks, tick)
+    told = Told(0, tick - 1, 1, "put off")
+    waits = take_over(told, Journal(start - 1, start - 1), None, PUT_OFF, {}, str)
+    assert waits.state.open_runs == ()
+    assert waits.state.watermark == start - 1
+    assert PUT_OFF.ticks.first_from(start) == start, "so it is decided, and starts"
+    claimed = take_over(told, Journal(start, start - 1), None, PUT_OFF, {}, str)
+    assert [(run.run_id, run.proven) for run in claimed.state.open_runs] == [(str(tick), False)]
+    proven = take_over(told, Journal(start, start), None, PUT_OFF, {}, str)
+    assert proven.state.open_runs == ()
+    assert proven.counts == {Outcome.SUCCEEDED: 1}

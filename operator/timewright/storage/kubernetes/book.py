@@ -160,9 +160,14 @@ class Book:
         self.state = TaskState(state.watermark, state.schedule_id, state.suspended, open_runs)
         return True
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether ticks wait for room or for locks."""
+        return any(run.phase is OpenPhase.QUEUED for run in self.state.open_runs)
+
     def first_to_tell(self) -> int | None:
-        """Return the first tick for which the rule of the Lease does not hold now, in the order of time."""
-        ticks = [run.scheduled_at for run in self.state.open_runs if run.trigger is not Trigger.MANUAL]
+        """Return the first start for which the rule of the Lease does not hold now, in the order of time."""
+        ticks = [run.scheduled_at + run.jitter for run in self.open.values() if run.trigger is not Trigger.MANUAL]
         if self.trouble is not None:
             ticks.append(self.trouble)
         return min(ticks, default=None)
@@ -246,7 +251,7 @@ class Book:
         if run.trigger is not Trigger.MANUAL:
             self.counts[outcome] = self.counts.get(outcome, 0) + 1
             if outcome is not Outcome.SUCCEEDED and not is_told_of:
-                self.note_trouble(run.scheduled_at)
+                self.note_trouble(run.scheduled_at + run.jitter)
             (self.succeeded if outcome is Outcome.SUCCEEDED else self.others).append(run)
         else:
             self.by_hand.append(run)

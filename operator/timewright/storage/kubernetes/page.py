@@ -83,16 +83,27 @@ class Page:
             for run in change.runs:
                 if run.phase is not OpenPhase.CLAIMED or run.trigger is Trigger.MANUAL:
                     continue
-                last = run.scheduled_at if last is None else max(last, run.scheduled_at)
+                start = run.scheduled_at + run.jitter
+                last = start if last is None else max(last, start)
                 if book is None or change.task in trials or self._is_fenced(book, run):
                     continue
-                trial = copy.copy(book)
-                trial.counts, trial.counters, trial.open = dict(book.counts), dict(book.counters), dict(book.open)
-                trial.succeeded, trial.others = copy.copy(book.succeeded), copy.copy(book.others)
-                trial.by_hand = list(book.by_hand)
-                trial.apply(change)
-                trials[change.task] = trial
+                trials[change.task] = _trial(book, change)
         return last, trials
+
+    def waiting_behind(self, changes: Sequence[Change], claimed: int | None) -> dict[str, Book]:
+        """Return how tasks will be whose ticks wait from now on, though the watermark speaks of these as claimed."""
+        fenced = max((at for at in (self._watermark, claimed) if at is not None), default=None)
+        trials: dict[str, Book] = {}
+        if fenced is None:
+            return trials
+        queued = OpenPhase.QUEUED
+        for change in changes:
+            for run in change.runs:
+                if run.phase is queued and run.scheduled_at + run.jitter <= fenced:
+                    book = self._books.get(change.task)
+                    if book is not None and run.run_id not in book.open:
+                        trials[change.task] = _trial(book, change)
+        return trials
 
     def without_room(self, trials: Mapping[str, Book]) -> set[str]:
         """Return the keys of those tasks of which the Lease would have to tell at once, but has no room for it."""
@@ -150,7 +161,7 @@ class Page:
         required = self.must_tell | {key for key, trial in trials.items() if trial.written.is_held}
         encoded = [self._encode(trials.get(key) or self._books[key], decided) for key in required if key in self._books]
         room = MOST_BYTES - sum(map(len, encoded))
-        troubles = []
+        troubles, early = [], {key: trial for key, trial in trials.items() if trial.has_waiting}
         for key, book in self._books.items():
             if book.trouble is None and not book.open:
                 continue
@@ -158,12 +169,20 @@ class Page:
             first = book.first_to_tell()
             if first is not None and first <= decided and key not in required:
                 troubles.append((first, key))
+                early.pop(key, None)
+            elif first is not None and book.has_waiting:
+                early[key] = book
         for first, key in sorted(troubles):
             text = self._encode(trials.get(key) or self._books[key], decided)
             room -= len(text) + 1
             if room < 0:
                 return min(decided, first - 1), encoded
             encoded.append(text)
+        for key, book in early.items():  # without this, what waits would count as claimed
+            text = self._encode(book, decided)
+            room -= len(text) + 1
+            if room >= 0 and key not in required:
+                encoded.append(text)
         return decided, encoded
 
     def _encode(self, book: Book, decided: int) -> str:
@@ -171,3 +190,13 @@ class Page:
         if account.suspended:
             self._telling_held.add(book.key)
         return encode(book.key, account)
+
+
+def _trial(book: Book, change: Change) -> Book:
+    """Return how a task will be once a change is made."""
+    trial = copy.copy(book)
+    trial.counts, trial.counters, trial.open = dict(book.counts), dict(book.counters), dict(book.open)
+    trial.succeeded, trial.others = copy.copy(book.succeeded), copy.copy(book.others)
+    trial.by_hand = list(book.by_hand)
+    trial.apply(change)
+    return trial

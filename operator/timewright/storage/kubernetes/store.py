@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from timewright.decisions.task_state import OpenPhase
-from timewright.resources.vocabulary import Outcome, Reason
+from timewright.resources.vocabulary import Outcome, Reason, Trigger
 from timewright.storage.admission import admit
+from timewright.storage.granting import Blocked, Demand
 from timewright.storage.kubernetes.book import Book, Snapshot
 from timewright.storage.kubernetes.inherited import ended_lately
 from timewright.storage.kubernetes.lease import Lease
@@ -16,6 +17,7 @@ from timewright.storage.kubernetes.page import Page
 from timewright.storage.kubernetes.takeover import Timing, Told, take_over
 from timewright.storage.protocol import HistoryQuery, Lock, Retention, StoreError
 from timewright.storage.records import Change, Pause, RunRecord, StoredTask
+from timewright.timetable.jitter import start_of
 
 _INHERITED = "the daemon that ran it was gone before it could tell more"
 
@@ -101,9 +103,16 @@ class LeaseStore:
         if is_late or told.is_handed_over:
             book.note_trouble(told.begins_at + 1)
         for run in book.state.open_runs:
-            book.open[run.run_id] = RunRecord(key, run.run_id, run.scheduled_at, run.trigger, run.phase)
+            record = RunRecord(key, run.run_id, run.scheduled_at, run.trigger, run.phase)
+            if present is not None and run.trigger is not Trigger.MANUAL:
+                record.jitter = start_of(present.ticks, run.scheduled_at) - run.scheduled_at
+            book.open[run.run_id] = record
         self._books[key] = book
         return book
+
+    def hold(self, name: str, holder: str, owner: str = "") -> Lock:
+        """Note that a lock is held, however many hold it: what runs already has it, whoever led when it began."""
+        return self._locks.hold(owner, name, holder)
 
     def ready(self) -> None:
         """Begin to write the Lease as it follows from memory: every task that the leader before had is adopted."""
@@ -195,8 +204,9 @@ class LeaseStore:
                 made = [is_made and change.task not in unfit for change, is_made in zip(changes, made, strict=True)]
                 accepted = [change for change in accepted if change.task not in unfit]
                 claimed, trials = self._page.claims(accepted)
-            if self._page.must_write(trials, claimed):
-                await self._page.write(trials, claimed)
+            waiting = self._page.waiting_behind(accepted, claimed)
+            if waiting or self._page.must_write(trials, claimed):
+                await self._page.write(waiting | trials, claimed)
             for change in accepted:
                 book = self._books.get(change.task)
                 if book is not None:
@@ -288,6 +298,11 @@ class LeaseStore:
     async def acquire(self, owner: str, name: str, holder: str, places: int = 1) -> Lock | None:
         """Take a lock, or one of the places of a semaphore."""
         return self._locks.acquire(owner, name, holder, places)
+
+    async def acquire_all(self, owner: str, demands: Sequence[Demand]) -> Sequence[Blocked | None]:
+        """Take the locks of each holder, or none of them."""
+        self._page.check()
+        return self._locks.acquire_all(owner, demands)
 
     async def release(self, owner: str, name: str, holder: str) -> bool:
         """Give back a lock."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from timewright.decisions.task_state import OpenPhase, OpenRun, TaskState
 from timewright.resources.vocabulary import Outcome
 from timewright.storage.kubernetes.journal import Account, Journal
+from timewright.timetable.jitter import start_of, tick_of
 from timewright.timetable.ticks import Ticks
 
 MOST_UNPROVEN = 100
@@ -23,6 +24,7 @@ class Timing:
 
     schedule_id: str
     ticks: Ticks
+    """The starts, where these are put off: watermarks are in the order of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +129,10 @@ class _Sorting:
             self.schedule_id, self.is_held = account.schedule_id, account.suspended
             self.claimed, self._queued = set(account.claimed), set(account.queued)
             return
-        for tick in (*told.claimed, *told.queued):
+        self._queued = {tick for tick in told.queued if self._waits_still(tick, account)}
+        for tick in {*told.claimed, *told.queued} - self._queued:
             # Of a tick that the status lists and the Lease, which was written later, does not, nothing remains to tell.
-            if account is None and self._proven is not None and tick <= self._proven:
+            if account is None and self._proven is not None and self._start_of(tick) <= self._proven:
                 self.count(Outcome.SUCCEEDED)
             else:
                 self.claimed.add(tick)
@@ -152,7 +155,7 @@ class _Sorting:
         if ticks is not None and self._watermark > self.until:
             last, places = ticks.last_until(self._watermark), MOST_UNPROVEN
             while last is not None and last > self.until and places:
-                self.claimed.add(last)
+                self.claimed.add(tick_of(ticks, last))
                 last, places = ticks.last_until(last - 1), places - 1
             if last is not None and last > self.until:
                 self.told_by_rule = False
@@ -174,6 +177,19 @@ class _Sorting:
     @property
     def _is_handed_over(self) -> bool:
         return self._told.is_handed_over and self.told_by_rule
+
+    def _waits_still(self, tick: int, account: Account | None) -> bool:
+        """Tell whether a tick that waited when the status was written has not been started since.
+
+        To start it the Lease would have been written, and would tell of it by an account, or not at all.
+        """
+        if account is None:
+            return self._start_of(tick) > self._watermark
+        return tick in account.queued or self._start_of(tick) > account.until
+
+    def _start_of(self, tick: int) -> int:
+        ticks = self._ticks()
+        return tick if ticks is None else start_of(ticks, tick)
 
     def _ticks(self) -> Ticks | None:
         for timing in (self._present, self._told.timing):

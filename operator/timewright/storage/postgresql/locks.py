@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from psycopg import AsyncConnection
 
+from timewright.storage.granting import Blocked, Demand, grant, known_holder
 from timewright.storage.protocol import Lock
 
 _LOCKS = """
@@ -28,6 +29,7 @@ _TAKE = b"""
     INSERT INTO timewright.locks (name, token, owner_id, holder, acquired_at)
     SELECT %(name)s, token, %(owner_id)s, %(holder)s, extract(epoch FROM clock_timestamp()) FROM given
 """
+_HOLDERS = b"SELECT holder, owner_id FROM timewright.locks WHERE name = %s ORDER BY token"
 _RELEASE = b"""
     DELETE FROM timewright.locks
     WHERE name = %s AND holder = %s AND owner_id = (SELECT id FROM timewright.owners WHERE name = %s)
@@ -47,6 +49,24 @@ async def acquire(connection: Connection, owner_id: int, name: str, holder: str,
         await connection.execute(_TAKE, asked)
         held = await _held(connection, asked)
     return held
+
+
+async def acquire_all(connection: Connection, owner_id: int, demands: Sequence[Demand]) -> list[Blocked | None]:
+    """Take for each holder all that it wants, or none; tell of each what stands in its way."""
+    taken = {}
+    for name in sorted({name for demand in demands for name in demand.slots}):  # the same order for all: no deadlock
+        await connection.execute(_NAME, (name,))
+        await connection.execute(_QUEUE_UP, (name,))
+        taken[name] = await (await connection.execute(_HOLDERS, (name,))).fetchall()
+    # What another owner holds for somebody of that name is not what this one has.
+    held = {name: [known_holder(holder, owner == owner_id) for holder, owner in rows] for name, rows in taken.items()}
+    answers = grant(demands, held)
+    for demand, blocked in zip(demands, answers, strict=True):
+        for name in demand.slots if blocked is None else ():
+            if demand.holder not in held[name]:
+                asked = {"name": name, "places": len(taken[name]) + len(demands), "owner_id": owner_id}
+                await connection.execute(_TAKE, {**asked, "holder": demand.holder})
+    return answers
 
 
 async def _held(connection: Connection, asked: Mapping[str, Any]) -> Lock | None:

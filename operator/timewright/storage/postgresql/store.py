@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from psycopg import AsyncConnection
 
+from timewright.storage.granting import Blocked, Demand
 from timewright.storage.postgresql import deciding, locks, looking, owners, pruning
 from timewright.storage.postgresql.connection import Connection
 from timewright.storage.protocol import HistoryQuery, Lock, OwnershipLost, Retention
@@ -149,6 +150,13 @@ class PostgresqlStore:
         await self._bury_the_dead()
         return await self._as_owner(
             owner, lambda connection, owner_id, _: locks.acquire(connection, owner_id, name, holder, places)
+        )
+
+    async def acquire_all(self, owner: str, demands: Sequence[Demand]) -> Sequence[Blocked | None]:
+        """Take the locks of each holder, or none of them."""
+        await self._bury_the_dead()
+        return await self._as_owner(
+            owner, lambda connection, owner_id, _: locks.acquire_all(connection, owner_id, demands)
         )
 
     async def release(self, owner: str, name: str, holder: str) -> bool:

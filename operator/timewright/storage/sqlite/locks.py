@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
+from timewright.storage.granting import Blocked, Demand, grant, known_holder
 from timewright.storage.protocol import Lock
 
 _LOCKS = """
@@ -25,6 +26,38 @@ def acquire(
     (taken,) = connection.execute("SELECT count(*) FROM locks WHERE name = ?", (name,)).fetchone()
     if taken >= places:
         return None
+    token = _take(connection, owner_id, name, holder, now)
+    return _lock(connection.execute(f"{_LOCKS} WHERE locks.name = ? AND token = ?", (name, token)).fetchone())
+
+
+def acquire_all(
+    connection: sqlite3.Connection, owner_id: int, demands: Sequence[Demand], now: float
+) -> list[Blocked | None]:
+    """Take for each holder all that it wants, or none; tell of each what stands in its way."""
+    names = {name for demand in demands for name in demand.slots}
+    taken = {
+        name: [
+            (holder, owner)
+            for holder, owner in connection.execute(
+                "SELECT holder, owner_id FROM locks WHERE name = ? ORDER BY token", (name,)
+            )
+        ]
+        for name in names
+    }
+    # What another owner holds for somebody of that name is not what this one has.
+    held = {
+        name: [known_holder(holder, owner == owner_id) for holder, owner in holders] for name, holders in taken.items()
+    }
+    answers = grant(demands, held)
+    for demand, blocked in zip(demands, answers, strict=True):
+        for name in demand.slots if blocked is None else ():
+            if demand.holder not in held[name]:
+                _take(connection, owner_id, name, demand.holder, now)
+    return answers
+
+
+def _take(connection: sqlite3.Connection, owner_id: int, name: str, holder: str, now: float) -> int:
+    token: int
     (token,) = connection.execute(
         "INSERT INTO lock_tokens (name, token) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET token = token + 1 "
         "RETURNING token",
@@ -34,7 +67,7 @@ def acquire(
         "INSERT INTO locks (name, token, owner_id, holder, acquired_at) VALUES (?, ?, ?, ?, ?)",
         (name, token, owner_id, holder, int(now)),
     )
-    return _lock(connection.execute(f"{_LOCKS} WHERE locks.name = ? AND token = ?", (name, token)).fetchone())
+    return token
 
 
 def release(connection: sqlite3.Connection, owner: str, name: str, holder: str) -> bool:

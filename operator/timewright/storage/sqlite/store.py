@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from timewright.storage.granting import Blocked, Demand
 from timewright.storage.protocol import HistoryQuery, Lock, Retention
 from timewright.storage.records import Change, Pause, RunRecord, StoredTask
 from timewright.storage.sqlite import deciding, locks, looking, owners, pruning
@@ -173,6 +174,15 @@ class SqliteStore:
         return await self._as_owner(
             owner,
             lambda connection, owner_id: locks.acquire(connection, owner_id, name, holder, places, time.time()),
+            True,
+        )
+
+    async def acquire_all(self, owner: str, demands: Sequence[Demand]) -> Sequence[Blocked | None]:
+        """Take the locks of each holder, or none of them."""
+        await self._in_thread(self._bury_the_dead)
+        return await self._as_owner(
+            owner,
+            lambda connection, owner_id: locks.acquire_all(connection, owner_id, demands, time.time()),
             True,
         )
 
