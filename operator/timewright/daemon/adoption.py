@@ -118,7 +118,10 @@ class Adoption:
         for run in book.state.open_runs:
             asked = by_hand.get(run.run_id)
             name = run.run_id if asked is None else names.manual_job_name(run.run_id, asked.uid)
-            phase = OpenPhase.QUEUED if is_limited and jobs.find(name) is None else run.phase
+            job = jobs.find(name)
+            phase = OpenPhase.QUEUED if is_limited and job is None else run.phase
+            if job is not None and not job.finished:
+                jobs.places.take_at_once(name)  # before anybody else is given its place
             book.open[run.run_id].phase = phase
             open_runs.append(run._replace(phase=phase, proven=True))
         book.state = book.state._replace(open_runs=tuple(open_runs))

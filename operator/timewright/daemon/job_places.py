@@ -15,10 +15,15 @@ class JobPlaces:
 
     def __init__(self, most: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         """Begin with all places free."""
-        self.taken = 0
-        """How many are taken. After a takeover it may be more than there are: those Jobs are there already."""
         self._most, self._clock = most, clock
-        self._waiting: deque[tuple[float, asyncio.Future[None]]] = deque()
+        self._holders: set[str] = set()
+        """Names of Jobs. After a takeover they may be more than there are places: those Jobs are there already."""
+        self._waiting: deque[tuple[float, str, asyncio.Future[None]]] = deque()
+
+    @property
+    def taken(self) -> int:
+        """How many places are taken."""
+        return len(self._holders)
 
     @property
     def waiting(self) -> int:
@@ -30,40 +35,42 @@ class JobPlaces:
         """For how long the first of them has waited."""
         return self._clock() - self._waiting[0][0] if self._waiting else 0.0
 
-    def take_at_once(self) -> None:
-        """Take a place for a Job that is there already."""
-        self.taken += 1
+    def take_at_once(self, name: str) -> None:
+        """Take a place for a Job that is there already, unless it has one."""
+        self._holders.add(name)
 
-    async def take(self, stop: StopRequest) -> bool:
-        """Wait for a place and take it; return False, without one, when the end is asked for meanwhile."""
+    async def take(self, name: str, stop: StopRequest) -> bool:
+        """Wait for a place and take it for a Job; return False, without one, when the end is asked for meanwhile."""
+        if name in self._holders:
+            return True
         if self._most is None or (self.taken < self._most and not self._waiting):
-            self.taken += 1
+            self._holders.add(name)
             return True
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((self._clock(), turn))
+        self._waiting.append((self._clock(), name, turn))
         stopped = asyncio.ensure_future(stop.wait())
         try:
             await asyncio.wait((turn, stopped), return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            self._leave(turn)
+            self._leave(name, turn)
             raise
         finally:
             stopped.cancel()
         if turn.done():
             return True
-        self._leave(turn)
+        self._leave(name, turn)
         return False
 
-    def give_back(self) -> None:
-        """Give a place to whoever has waited longest."""
-        self.taken -= 1
+    def give_back(self, name: str) -> None:
+        """Give the place of a Job, if it has one, to whoever has waited longest."""
+        self._holders.discard(name)
         while self._waiting and (self._most is None or self.taken < self._most):
-            _, turn = self._waiting.popleft()
-            self.taken += 1
+            _, next_name, turn = self._waiting.popleft()
+            self._holders.add(next_name)
             turn.set_result(None)
 
-    def _leave(self, turn: asyncio.Future[None]) -> None:
+    def _leave(self, name: str, turn: asyncio.Future[None]) -> None:
         if turn.done():
-            self.give_back()
+            self.give_back(name)
         else:
-            self._waiting = deque(each for each in self._waiting if each[1] is not turn)
+            self._waiting = deque(each for each in self._waiting if each[2] is not turn)

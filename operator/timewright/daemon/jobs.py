@@ -57,6 +57,8 @@ class Jobs:
         self._tasks[job.name] = job.controller_uid or ""
         if job.finished or job.deleting:
             self._wake(job.name)
+        if job.finished:
+            self.places.give_back(job.name)
 
     def drop(self, name: str, uid: str) -> None:
         """Forget a Job."""
@@ -65,6 +67,7 @@ class Jobs:
             del self._jobs[name]
             self._tasks.pop(name, None)
             self._wake(name)
+            self.places.give_back(name)
 
     def find(self, name: str) -> ObservedJob | None:
         """Return a Job by its name."""
@@ -118,8 +121,8 @@ class JobWork(Elsewhere):
         began = time.time()
         known = self._jobs.find(name)
         if known is not None and known.controller_uid == self._task.key:
-            self._jobs.places.take_at_once()
-        elif not await self._jobs.places.take(stop):
+            self._jobs.places.take_at_once(name)
+        elif not await self._jobs.places.take(name, stop):
             return _ended(Outcome.CANCELLED, stop.reason.value, stop.message, began)
         try:
             found = await self._create(body, stop)
@@ -128,7 +131,7 @@ class JobWork(Elsewhere):
             self._jobs.made[context.run_id] = JobOfRun(found.name, found.uid)
             return await self._follow(found, stop, began)
         finally:
-            self._jobs.places.give_back()
+            self._jobs.places.give_back(name)
             self._jobs.followed(name)
 
     def _manifest(self, context: RunContext) -> Manifest:

@@ -12,7 +12,7 @@ FIRST_STATUS_COST = 0.2
 """What the first status of a task takes of the allowance.
 
 It is one small write, comes once in a task's life, and whoever has made the task waits for it: at 600 writes a minute
-there are 3,000 of these, so that 10,000 tasks have theirs within four minutes rather than seventeen.
+there are 3,000 of these, so that 10,000 tasks have theirs in four minutes rather than seventeen.
 """
 
 

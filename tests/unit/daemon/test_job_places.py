@@ -11,43 +11,44 @@ from timewright.daemon.job_places import JobPlaces
 from timewright.runner.stop import StopRequest
 
 
-def asking(places: JobPlaces) -> tuple[asyncio.Task[bool], StopRequest]:
+def asking(places: JobPlaces, name: str) -> tuple[asyncio.Task[bool], StopRequest]:
     stop = StopRequest()
-    return asyncio.ensure_future(places.take(stop)), stop
+    return asyncio.ensure_future(places.take(name, stop)), stop
 
 
 async def test_places_go_to_who_has_waited_longest() -> None:
     now = [0.0]
     places = JobPlaces(2, clock=lambda: now[0])
-    asked = [asking(places)[0] for _ in range(4)]
+    asked = [asking(places, name)[0] for name in "abcd"]
     await asyncio.sleep(0.01)
     assert ([each.done() for each in asked], places.taken, places.waiting) == ([True, True, False, False], 2, 2)
     now[0] = 7.0
     assert places.waiting_seconds == 7.0
-    places.give_back()
+    places.give_back("a")
     await asyncio.sleep(0.01)
     assert ([each.done() for each in asked], places.taken, places.waiting) == ([True, True, True, False], 2, 1)
-    places.give_back()
+    places.give_back("b")
+    places.give_back("b")
     assert await asked[3]
-    places.give_back()
-    places.give_back()
+    places.give_back("c")
+    places.give_back("d")
     assert (places.taken, places.waiting, places.waiting_seconds) == (0, 0, 0.0)
 
 
 async def test_without_a_limit_there_is_always_one() -> None:
     places = JobPlaces()
-    assert all([await places.take(StopRequest()) for _ in range(100)])
+    assert all([await places.take(str(number), StopRequest()) for number in range(100)])
     assert places.taken == 100
 
 
 async def test_who_is_asked_to_end_or_is_cancelled_keeps_no_place() -> None:
     places = JobPlaces(1)
-    await places.take(StopRequest())
-    (ended, stop), (cancelled, _), (last, _) = asking(places), asking(places), asking(places)
+    await places.take("first", StopRequest())
+    (ended, stop), (cancelled, _), (last, _) = (asking(places, name) for name in ("ended", "cancelled", "last"))
     await asyncio.sleep(0.01)
     stop.request("a newer run takes its place")
     assert await ended is False
-    places.give_back()  # to the second, which is cancelled before it can take notice
+    places.give_back("first")  # to the second, which is cancelled before it can take notice
     cancelled.cancel()
     await asyncio.gather(cancelled, return_exceptions=True)
     assert await last
@@ -56,14 +57,15 @@ async def test_who_is_asked_to_end_or_is_cancelled_keeps_no_place() -> None:
 
 async def test_after_a_takeover_jobs_that_are_there_take_places_first() -> None:
     places = JobPlaces(1)
-    places.take_at_once()
-    places.take_at_once()
-    waiting, _ = asking(places)
+    places.take_at_once("a")
+    places.take_at_once("b")
+    waiting, _ = asking(places, "c")
     await asyncio.sleep(0.01)
-    places.give_back()
+    places.give_back("a")
     await asyncio.sleep(0.01)
     assert not waiting.done(), "there is still one, which is as many as there may be"
-    places.give_back()
+    assert await places.take("b", StopRequest()), "who has one does not wait for another"
+    places.give_back("b")
     assert await waiting
 
 
