@@ -100,3 +100,14 @@ async def test_new_tasks_are_heard_in_a_flood_of_failures() -> None:
         waiting.add(f"fails-{number}", Urgency.NOW)
     now[0] = 10.0
     assert "new" in [await waiting.next() for _ in range(5)]
+
+
+async def test_numbers_wait_until_all_new_tasks_are_heard_of() -> None:
+    now = [0.0]
+    waiting = Waiting(lambda: now[0])
+    for number in range(20):
+        waiting.add(f"numbers-{number}", Urgency.LATER)
+        waiting.add(f"new-{number}", Urgency.FIRST)
+    now[0] = 10.0
+    taken = [await waiting.next() for _ in range(40)]
+    assert all(key.startswith("new") for key in taken[:20])
