@@ -16,7 +16,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from timewright.engine.executor import Executor, Surroundings
+from timewright.engine.executor import Executor
+from timewright.engine.surroundings import Surroundings
 from timewright.engine.work import work
 from timewright.resources.vocabulary import Outcome
 from timewright.schedule.schedule import Schedule

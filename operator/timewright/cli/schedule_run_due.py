@@ -16,8 +16,8 @@ from timewright.cli.schedule_options import EXIT_CODES, add_output, count, parse
 from timewright.cli.schedule_source import Opened, is_named, opened
 from timewright.cli.stopping import Stopping
 from timewright.cli.times import read_instant
-from timewright.engine.executor import PROCESSES, Surroundings
 from timewright.engine.session import run_due
+from timewright.engine.surroundings import PROCESSES, Surroundings
 from timewright.engine.telling import timestamp
 from timewright.resources.definition import DEFINITION, RUN_ID, SCHEDULED_AT, nominal_time_from_job_name
 

@@ -15,8 +15,8 @@ from timewright.cli.schedule_source import opened
 from timewright.cli.schedule_tasks import find
 from timewright.cli.stopping import Stopping
 from timewright.engine.by_hand import InvalidParametersError, Request
-from timewright.engine.executor import Surroundings
 from timewright.engine.session import run_now
+from timewright.engine.surroundings import Surroundings
 from timewright.engine.telling import run_document
 from timewright.resources.vocabulary import Outcome, Reason
 

@@ -14,7 +14,7 @@ from timewright.cli.schedule_options import add_output, count, parser_of
 from timewright.cli.schedule_source import declaration_errors, watched
 from timewright.cli.signals import SignalTaker
 from timewright.cli.work_log import WorkLog
-from timewright.engine.executor import PROCESSES, Surroundings
+from timewright.engine.surroundings import PROCESSES, Surroundings
 from timewright.engine.work import DRAIN_SECONDS, work
 from timewright.resources.vocabulary import Outcome
 

@@ -62,17 +62,17 @@ class ByHand:
         if running is None:
             refused = known.refused or known.withheld
             why = refused.message if refused else "it has not been accepted"
-            _end(record, Outcome.FAILED, Reason.TASK_NOT_READY, f"the task cannot run: {why}")
+            record.end(Outcome.FAILED, Reason.TASK_NOT_READY, f"the task cannot run: {why}")
             await self._commit_ended(known, record)
             return
         parameters = resolve_parameters(running.definition.parameters, run.parameters or {})
         first = self._known.keys.get((run.task_name, run.idempotency_key or ""))
         if isinstance(parameters, str):
-            _end(record, Outcome.FAILED, Reason.INVALID_PARAMETERS, parameters)
+            record.end(Outcome.FAILED, Reason.INVALID_PARAMETERS, parameters)
             await self._commit_ended(known, record)
         elif run.idempotency_key is not None and first not in (None, run.name):
             text = f"TaskRun {first!r} carries the same idempotencyKey {run.idempotency_key!r}; only the first runs"
-            _end(record, Outcome.SKIPPED, Reason.DUPLICATE_KEY, text)
+            record.end(Outcome.SKIPPED, Reason.DUPLICATE_KEY, text)
             await self._commit_ended(known, record)
         else:
             record.parameters = parameters
@@ -173,17 +173,13 @@ def _change(record: RunRecord, run: ObservedRun, running: ClusterTask, stored: S
     )
     answer = admit(running.policies, state, override=run.override)
     if isinstance(answer, Refuse):
-        _end(record, answer.outcome, answer.reason, answer.message)
+        record.end(answer.outcome, answer.reason, answer.message)
     elif isinstance(answer, Wait):
         record.phase = OpenPhase.QUEUED
         change.cancel = list(answer.cancel)
         for run_id, outcome, reason, message in answer.drop:
             open_run = next(each for each in state.open_runs if each.run_id == run_id)
             dropped = RunRecord(running.key, run_id, open_run.scheduled_at, open_run.trigger)
-            _end(dropped, outcome, reason, message)
+            dropped.end(outcome, reason, message)
             change.runs = [*change.runs, dropped]
     return change
-
-
-def _end(record: RunRecord, outcome: Outcome, reason: Reason, message: str) -> None:
-    record.phase, record.outcome, record.reason, record.message = None, outcome, reason.value, message

@@ -28,11 +28,12 @@ from timewright.daemon.tenure import Parts, Tenure
 from timewright.daemon.writer import Writer
 from timewright.daemon.writes import Allowance
 from timewright.engine import garbage
-from timewright.engine.executor import Executor, Surroundings
+from timewright.engine.executor import Executor
 from timewright.engine.ledger import Ledger
 from timewright.engine.locking import Locking
 from timewright.engine.loop import Loop
 from timewright.engine.session import begin
+from timewright.engine.surroundings import Surroundings
 from timewright.engine.task import Task
 from timewright.engine.work import attend
 from timewright.resources import daemon_settings
@@ -145,7 +146,7 @@ class Leader:
     def _connect(self, ledger: Ledger, executor: Executor) -> None:
         """Have the parts tell each other what they have to know."""
         self.executor = executor
-        executor.before_manual = self._by_hand.claim
+        executor.carrying.before_manual = self._by_hand.claim
         executor.on_outcomes = self._outcomes
         self.store.on_lost = self._lose
         self.tenure.jobs.may_act = self.writer.may_write = ledger.holds

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from timewright.daemon.task import ClusterTask
 from timewright.decisions.notices import Facts, Notice
 from timewright.decisions.task_state import OpenPhase
-from timewright.engine.executor import Executor, Running
+from timewright.engine.executor import Executor
+from timewright.engine.running import Running
 from timewright.notices.telling import Subject, Telling
 from timewright.resources.vocabulary import NoticeEvent
 

@@ -4,86 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from timewright.decisions.task_state import OpenPhase
-from timewright.engine.gate import Gate
-from timewright.engine.telling import instant
+from timewright.engine.carrying import Carrying
+from timewright.engine.running import Running
 from timewright.resources.vocabulary import Outcome, Reason, Trigger
-from timewright.runner.context import RunContext, context_of_run
-from timewright.runner.definition import DefinitionError
 from timewright.runner.elsewhere import Elsewhere
-from timewright.runner.masking import Masker
-from timewright.runner.output import STDERR, STDOUT, Frame, Output
-from timewright.runner.run import execute
-from timewright.runner.stop import StopRequest
-from timewright.storage.protocol import StoreError
 
 if TYPE_CHECKING:
+    from timewright.engine.gate import Gate
     from timewright.engine.ledger import Ledger
+    from timewright.engine.surroundings import Surroundings
     from timewright.engine.task import Task
-    from timewright.runner.run_result import RunResult
     from timewright.storage.records import RunRecord
-
-PROCESSES = 32
-"""How many runs that need a thread, a process or a connection are active at once; more wait for their turn."""
-
 
 _BATCH = 20_000
 """How many runs are made ready to begin before these do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What runs find where they run."""
-
-    refusal: str | None = None
-    """Why exclusive tasks must not run here, if they must not."""
-    processes: int = PROCESSES
-    live: bool = True
-    """Whether what they print is shown as they print it."""
-    says: bool = True
-    """Whether the beginning and the end of each run are shown, too."""
-    shown_on: tuple[int, int] = (STDOUT, STDERR)
-    """The descriptors on which it is."""
-    frame_of: Callable[[str], Frame] | None = None
-    """For the name of a task, what makes of a line that it prints what is shown; without it the name comes before."""
-    deadline: float | None = None
-    """When every run has to be over, in seconds of `time.monotonic()`; None when there is no hurry."""
-    grace_seconds: float = 10.0
-    environ: dict[str, str] = field(default_factory=lambda: dict(os.environ))
-
-
-@dataclass(slots=True)
-class Running:
-    """A run between its claim and its outcome."""
-
-    task: Task
-    run: RunRecord
-    last_success_at: int | None
-    gate: Gate | None
-    resumed: bool
-    claimed: bool
-    stop: StopRequest = field(default_factory=StopRequest)
-    carrier: asyncio.Task[None] | None = None
-    """What brings it to its outcome, once it has begun."""
-    context: RunContext | None = None
-    """What it is to the code that it runs, where that was made ready before its second."""
-    output: Output | None = None
-
-    @property
-    def waits(self) -> bool:
-        """Whether its second has not come yet."""
-        return self.carrier is None
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether it is known to be running."""
-        return self.run.phase is OpenPhase.RUNNING
 
 
 _Key: TypeAlias = tuple[str, str]
@@ -103,15 +42,11 @@ class Executor:
         """Called with runs of a task that have their outcome, with many at once where a decision ended many ticks."""
         self.on_stop: Callable[[], None] = lambda: None
         """Called when no more runs are to be started."""
-        self.before_manual: Callable[[Task, RunRecord], Awaitable[str | None]] | None = None
-        """Awaited before a run by hand starts, and asked why it must not, if it must not."""
         self.stopping = False
         """Whether all is to end: whoever starts runs starts no more."""
         self._ledger = ledger
-        self._may_start = ledger.may_start if ledger.store.must_claim else None
-        self._surroundings = surroundings
-        self._slots = asyncio.Semaphore(surroundings.processes)
-        self._foreground = asyncio.Lock()
+        self.carrying = Carrying(ledger, surroundings)
+        """How each of them is carried out."""
         self._leaving: set[asyncio.Task[None]] = set()
         """Carriers of runs that are forgotten and have to wind up, and what is left to do after others."""
         self._ended = asyncio.Event()
@@ -141,7 +76,7 @@ class Executor:
         else:
             gate.waiting[key] = running
             if task.definition.is_plain_call and task.in_background and not resumed:
-                self._equip(running)
+                self.carrying.equip(running)
 
     async def open(self, gate: Gate) -> None:
         """Begin the runs that wait behind a gate, and from now on all that come to it."""
@@ -231,8 +166,7 @@ class Executor:
     def end_unstarted(self, runs: Iterable[RunRecord], message: str) -> None:
         """Record claimed runs as ended without a start, since their task has changed or gone."""
         for run in runs:
-            _end(run, Outcome.CANCELLED, Reason.SCHEDULE_CHANGED, message)
-            run.phase = None
+            run.end(Outcome.CANCELLED, Reason.SCHEDULE_CHANGED, message)
             self._ledger.finished(run)
 
     def _waiting(self, key: str) -> list[Running]:
@@ -242,7 +176,7 @@ class Executor:
         key = running.task.key, running.run.run_id
         if running.gate is not None:
             running.gate.waiting.pop(key, None)
-        _end(running.run, Outcome.CANCELLED, Reason.SCHEDULE_CHANGED, message)
+        running.run.end(Outcome.CANCELLED, Reason.SCHEDULE_CHANGED, message)
         self._finish(running)
 
     def begin_to_stop(self) -> None:
@@ -283,16 +217,13 @@ class Executor:
     async def _run(self, running: Running) -> None:
         """Bring a run to its outcome, and tell it."""
         try:
-            if running.context is not None and not (running.task.exclusive or running.task.conditions):
-                await self._execute(running)  # nothing else can come before
-            else:
-                await self._carry_out(running)
+            await self.carrying.carry_out(running)
         except asyncio.CancelledError:
             self._forget(running)
             return
         except Exception as error:  # noqa: BLE001 - a fault of our own must end this run alone, and be told
             text = f"timewright failed: {type(error).__name__}: {error}"
-            _end(running.run, Outcome.FAILED, Reason.EXCEPTION, text)
+            running.run.end(Outcome.FAILED, Reason.EXCEPTION, text)
         self._finish(running)
 
     def _finish(self, running: Running) -> None:
@@ -310,95 +241,6 @@ class Executor:
         if self.active.get(key) is running:
             del self.active[key]
 
-    async def _carry_out(self, running: Running) -> None:
-        task, run = running.task, running.run
-        unprotected = self._unprotected(running)
-        if unprotected is not None:
-            return _end(run, Outcome.SKIPPED, Reason.UNPROTECTED, unprotected)
-        if task.conditions and run.trigger is not Trigger.MANUAL:
-            for condition in task.conditions:
-                text = await condition.refusal()
-                if text is not None:
-                    return _end(run, Outcome.SKIPPED, Reason.CONDITION, text)
-        if running.resumed:
-            await self._complete(run)
-        place = self._place(task)
-        if place is None:
-            return await self._execute(running)
-        async with place:
-            return await self._execute(running)
-
-    def _unprotected(self, running: Running) -> str | None:
-        """Say why an exclusive task must not run here and now, if it must not."""
-        if not running.task.exclusive:
-            return None
-        if running.claimed:
-            return self._surroundings.refusal
-        return (
-            "the store cannot be used, and a task that must not run twice at once does not run without it; "
-            "the log tells what is wrong with the store"
-        )
-
-    async def _execute(self, running: Running) -> None:
-        task, run, surroundings = running.task, running.run, self._surroundings
-        context, output = running.context, running.output
-        if context is None or output is None:
-            try:
-                context, output = self._equip(running)
-            except DefinitionError as error:
-                return _end(run, Outcome.FAILED, Reason.INVALID_DEFINITION, str(error))
-        if run.trigger is Trigger.MANUAL and self.before_manual is not None:
-            refusal = await self.before_manual(task, run)
-            if refusal is not None:
-                return _end(run, Outcome.SKIPPED, Reason.CONDITION, refusal)
-        # Asked here, after all waiting: a process may be stopped for minutes at any instruction.
-        if self._may_start is not None and not self._may_start():
-            return _end(run, Outcome.MISSED, Reason.DOWNTIME, _NOT_HELD)
-        run.phase = OpenPhase.RUNNING
-        definition, work = task.definition, task.definition.work
-        if isinstance(work, Elsewhere):
-            return _copy(await work.carry_out(context, running.stop), run)
-        deadline, grace = surroundings.deadline, surroundings.grace_seconds
-        result = await execute(definition, context, output, running.stop, deadline=deadline, grace_seconds=grace)
-        return _copy(result, run)
-
-    def _equip(self, running: Running) -> tuple[RunContext, Output]:
-        """Give a run what it needs to be carried out. Raises DefinitionError."""
-        task, run, surroundings = running.task, running.run, self._surroundings
-        context = context_of_run(
-            task.definition,
-            run.run_id,
-            instant(run.scheduled_at),
-            environ=surroundings.environ,
-            trigger=run.trigger,
-            parameters=run.parameters,
-            last_success_at=None if running.last_success_at is None else instant(running.last_success_at),
-        )
-        output = Output(
-            Masker(context.masked) if context.masked else None,
-            label=task.name,
-            frame=None if surroundings.frame_of is None else surroundings.frame_of(task.name),
-            live=surroundings.live,
-            says=surroundings.says,
-            stdout=surroundings.shown_on[0],
-            stderr=surroundings.shown_on[1],
-        )
-        running.context, running.output = context, output
-        return context, output
-
-    async def _complete(self, run: RunRecord) -> None:
-        """Take over from the store what was recorded with a run when it was asked for."""
-        with contextlib.suppress(StoreError):
-            known = await self._ledger.store.find(run.task, run_id=run.run_id)
-            if known is not None:
-                run.parameters, run.idempotency_key = known.parameters, known.idempotency_key
-
-    def _place(self, task: Task) -> contextlib.AbstractAsyncContextManager[Any] | None:
-        """Return what a task has to hold while it runs."""
-        if not task.in_background:
-            return self._foreground
-        return None if task.is_light else self._slots
-
     def _stop_exclusive(self) -> None:
         """End the runs of tasks that others may have started anew by now.
 
@@ -407,17 +249,3 @@ class Executor:
         for running in self.active.values():
             if running.task.exclusive and not isinstance(running.task.definition.work, Elsewhere):
                 running.stop.request("this process was taken for dead, so another may run the task by now")
-
-
-_NOT_HELD = "when it was to start, others could have taken over, since the store had not been reached for too long"
-
-
-def _copy(result: RunResult, run: RunRecord) -> None:
-    run.outcome, run.reason, run.message = result.outcome, result.reason, result.message
-    run.started_at, run.finished_at = result.started_at, result.finished_at
-    run.exit_code, run.output, run.attempts = result.exit_code, result.output, result.attempts
-    run.peak_memory_bytes = result.peak_memory_bytes
-
-
-def _end(run: RunRecord, outcome: Outcome, reason: Reason, message: str) -> None:
-    run.outcome, run.reason, run.message = outcome, reason.value, message

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from timewright.engine.executor import Running
+    from timewright.engine.running import Running
 
 
 class Gate:

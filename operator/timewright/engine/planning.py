@@ -164,10 +164,10 @@ def _ended(task: Task, stored: StoredTask, decision: Decision) -> list[RunRecord
     ended = []
     for each in decision.end:
         run = RunRecord(task.key, task.run_id(each.scheduled_at), each.scheduled_at)
-        ended.append(_end(run, each.outcome, each.reason, each.message))
+        ended.append(run.end(each.outcome, each.reason, each.message))
     for run_id, outcome, reason, message in decision.drop:
-        ended.append(_end(_known(task, stored, run_id), outcome, reason, message))
-    ended += [_end(_known(task, stored, each), Outcome.LOST, Reason.OWNER_GONE, _LOST) for each in decision.lost]
+        ended.append(_known(task, stored, run_id).end(outcome, reason, message))
+    ended += [_known(task, stored, each).end(Outcome.LOST, Reason.OWNER_GONE, _LOST) for each in decision.lost]
     return ended
 
 
@@ -178,11 +178,6 @@ def _known(task: Task, stored: StoredTask, run_id: str) -> RunRecord:
     """Return what the state of a task tells of one of its open runs, as claimed."""
     run = next(each for each in stored.state.open_runs if each.run_id == run_id)
     return RunRecord(task.key, run_id, run.scheduled_at, run.trigger, OpenPhase.CLAIMED)
-
-
-def _end(run: RunRecord, outcome: Outcome, reason: Reason, message: str) -> RunRecord:
-    run.phase, run.outcome, run.reason, run.message = None, outcome, reason.value, message
-    return run
 
 
 def _counts(decision: Decision) -> dict[Outcome, int]:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from timewright.decisions.task_state import OpenPhase
-from timewright.engine.executor import Executor, Surroundings
+from timewright.engine.executor import Executor
 from timewright.engine.ledger import Ledger
+from timewright.engine.surroundings import Surroundings
 from timewright.resources.vocabulary import ConcurrencyPolicy
 from timewright.storage.protocol import StoreError
 

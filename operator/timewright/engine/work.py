@@ -14,8 +14,9 @@ from timewright.runner.reaping import keep_reaping
 from timewright.storage.protocol import StoreError
 
 if TYPE_CHECKING:
-    from timewright.engine.executor import Executor, Surroundings
+    from timewright.engine.executor import Executor
     from timewright.engine.ledger import Ledger
+    from timewright.engine.surroundings import Surroundings
     from timewright.engine.task import Task
     from timewright.storage.protocol import Store
 

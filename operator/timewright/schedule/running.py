@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from timewright.engine import session
 from timewright.engine.by_hand import InvalidParametersError, Request
-from timewright.engine.executor import Surroundings
+from timewright.engine.surroundings import Surroundings
 from timewright.engine.work import work as engine_work
 from timewright.runner.event_loop import run
 from timewright.schedule.errors import DeclarationError

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from timewright.decisions.task_state import OpenPhase, TaskState
-from timewright.resources.vocabulary import Outcome, Trigger
+from timewright.resources.vocabulary import Outcome, Reason, Trigger
 
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
@@ -45,6 +45,11 @@ class RunRecord:
     """By how many seconds its start is put off on purpose. Known while it is open, and not stored."""
     cancel_requested: bool = False
     """Somebody asked for its end (`schedule:interrupt`, or a newer run that replaces it)."""
+
+    def end(self, outcome: Outcome, reason: Reason, message: str) -> Self:
+        """Note how it ended other than by having been carried out, and return it."""
+        self.phase, self.outcome, self.reason, self.message = None, outcome, reason.value, message
+        return self
 
 
 class Pause(NamedTuple):

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from timewright.engine import session
 from timewright.engine.by_hand import InvalidParametersError, Request
-from timewright.engine.executor import Executor, Surroundings
+from timewright.engine.executor import Executor
+from timewright.engine.surroundings import Surroundings
 from timewright.schedule.listing import ListedTask, list_tasks
 from timewright.schedule.running import open_store
 

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from timewright.decisions.policies import Policies
-from timewright.engine.executor import Executor, Surroundings
+from timewright.engine.executor import Executor
 from timewright.engine.session import run_due
 from timewright.engine.summary import Summary
+from timewright.engine.surroundings import Surroundings
 from timewright.engine.task import Task
 from timewright.resources.vocabulary import Outcome
 from timewright.runner.call import Call

@@ -14,8 +14,9 @@ import pytest
 from tests.unit.engine.harness import QUIET, Flaky, recorded, task_of
 from timewright.decisions.policies import Policies
 from timewright.decisions.task_state import OpenPhase
-from timewright.engine import loop as loop_module
+from timewright.engine import deciding, loop, roster
 from timewright.engine.executor import Executor
+from timewright.engine.loop import Loop
 from timewright.engine.session import begin
 from timewright.engine.task import Task
 from timewright.engine.work import work
@@ -258,9 +259,9 @@ async def test_a_clock_that_jumps_neither_repeats_nor_hides_a_tick(
 ) -> None:
     notes: list[tuple[int, float]] = []
     offset = 0.0
-    monkeypatch.setattr(
-        loop_module, "time", SimpleNamespace(time=lambda: time.time() + offset, monotonic=time.monotonic)
-    )
+    clock = SimpleNamespace(time=lambda: time.time() + offset, monotonic=time.monotonic)
+    for module in (loop, roster, deciding):
+        monkeypatch.setattr(module, "time", clock)
     async with Worker(store, task_of(noting(notes), EVERY_SECOND)):
         await until(lambda: len(notes) >= 2)
         offset = 600.0
@@ -299,15 +300,15 @@ async def test_one_task_on_which_deciding_fails_costs_no_other_a_tick(store: Sql
 
 async def test_a_fault_in_one_second_does_not_end_the_loop(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     notes: list[tuple[int, float]] = []
-    claim, faults = loop_module.Loop._carry_out, iter([RuntimeError("a fault")])
+    claim, faults = deciding.Deciding.carry_out, iter([RuntimeError("a fault")])
 
-    async def failing_once(loop: Any, plans: Any, gate: Any) -> Any:
+    async def failing_once(self: Any, plans: Any, gate: Any) -> Any:
         fault = next(faults, None) if gate is not None else None
         if fault is not None:
             raise fault
-        return await claim(loop, plans, gate)
+        return await claim(self, plans, gate)
 
-    monkeypatch.setattr(loop_module.Loop, "_carry_out", failing_once)
+    monkeypatch.setattr(deciding.Deciding, "carry_out", failing_once)
     async with Worker(store, task_of(noting(notes), EVERY_SECOND)) as worker:
         await until(lambda: len(notes) >= 2)
         assert any("a fault" in line for line in worker.told)
@@ -332,7 +333,7 @@ async def test_a_task_that_goes_away_in_the_second_of_its_tick_does_not_start(st
     staying: list[tuple[int, float]] = []
     stays = task_of(noting(staying), "*/5 * * * * *", "stays")
     async with begin(store, QUIET, lambda line: None) as session:
-        loop, executor = loop_module.Loop(session.ledger, session.executor), session.executor
+        loop, executor = Loop(session.ledger, session.executor), session.executor
         await loop.replace_tasks([task_of(noting(notes), "*/5 * * * * *", "goes"), stays])
         await executor.drain()  # it may have begun in the very second of a tick
         notes.clear()

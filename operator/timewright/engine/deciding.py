@@ -1,0 +1,157 @@
+"""Decides on tasks, has that recorded, and starts what follows from it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from timewright.engine.planning import Plan, plan
+from timewright.resources.vocabulary import Outcome
+from timewright.storage.protocol import StoreError
+
+if TYPE_CHECKING:
+    from timewright.engine.executor import Executor
+    from timewright.engine.gate import Gate
+    from timewright.engine.ledger import Ledger
+    from timewright.engine.locking import Locking
+    from timewright.engine.roster import Entry, Roster
+
+BATCH = 1_000
+"""How many tasks are gone through before the event loop may turn to something else."""
+
+_TRY_AGAIN_SECONDS = 60
+"""When to decide again on a task on which that failed."""
+
+_PAUSED_SECONDS = 5
+"""How often to look whether a person has resumed a task: the store tells nobody."""
+
+
+class Deciding:
+    """Decisions on the tasks of a roster, made as of now and of what is recorded of them."""
+
+    def __init__(self, roster: Roster, ledger: Ledger, executor: Executor, locking: Locking) -> None:
+        """Record in the ledger, run by the executor."""
+        self._roster, self._ledger, self._executor, self._locking = roster, ledger, executor, locking
+
+    async def decide(self, keys: Iterable[str]) -> None:
+        """Decide on tasks as of now and as they are recorded now, whatever was known of them."""
+        undecided = [key for key in dict.fromkeys(keys) if key in self._roster]
+        while undecided:
+            undecided = self._with_first_in_line(undecided)
+            if not await self._reload(undecided):
+                return
+            plans = self._plans(undecided)
+            try:
+                async with self._locking.taking(plans, self._roster.entries) as allowed:
+                    undecided = await self.carry_out(allowed, gate=None)
+            except StoreError:
+                self._run_unclaimed(plans, gate=None)
+                return
+            if self._executor.stopping:
+                return  # what is refused now may be refused for good
+
+    def plan(self, key: str, now: int) -> Plan | None:
+        """Decide on one task. Where that fails, the others go on, and this one is tried again later."""
+        entry = self._roster.entries[key]
+        if self._roster.is_released(key):
+            self._roster.agenda.put(key, None)
+            return None
+        try:
+            return plan(entry.task, entry.stored, now, self._executor.host, self._roster.former_ticks(entry))
+        except Exception as error:  # noqa: BLE001 - one task's fault, whatever it is, is no other's
+            self._ledger.tell(f"{entry.task.name}: timewright failed to decide: {type(error).__name__}: {error}")
+            self._roster.agenda.put(key, now + _TRY_AGAIN_SECONDS)
+            return None
+
+    def _plans(self, keys: Iterable[str]) -> list[tuple[str, Plan]]:
+        """Decide on tasks as of now."""
+        now = int(time.time())
+        plans = ((key, self.plan(key, now)) for key in keys if key in self._roster)
+        return [(key, planned) for key, planned in plans if planned is not None]
+
+    async def carry_out(self, plans: Sequence[tuple[str, Plan]], gate: Gate | None) -> list[str]:
+        """Record plans and start their runs, behind the gate if there is one; return the keys of those refused."""
+        try:
+            made = await self._ledger.claim([planned for _, planned in plans])
+        except StoreError:
+            self._run_unclaimed(plans, gate)
+            return []
+        refused = []
+        for number, ((key, planned), done) in enumerate(zip(plans, made, strict=True)):
+            if number % BATCH == BATCH - 1:
+                await asyncio.sleep(0)
+            entry = self._roster.get(key)
+            if not done:
+                refused.append(key)
+            elif entry is None:
+                self._executor.end_unstarted(planned.start, "its task went away in the second of its tick")
+            else:
+                self._start(entry, planned, gate)
+        return refused
+
+    def _start(self, entry: Entry, planned: Plan, gate: Gate | None) -> None:
+        """Start the runs of a plan that is recorded, and tell how others ended by it."""
+        task, executor = entry.task, self._executor
+        last_success_at = entry.stored.last_success_at
+        if planned.after.version >= entry.stored.version:  # a later decision may have been carried out meanwhile
+            entry.stored = planned.after
+            self._roster.agenda.put(task.key, _ask_again_at(planned))
+        for run in planned.start:
+            executor.start(task, run, last_success_at=last_success_at, gate=gate)
+        for run in planned.resume:
+            executor.start(task, run, last_success_at=last_success_at, gate=gate, resumed=True)
+        if planned.change is not None:
+            for run_id in planned.change.cancel:
+                executor.replace(task.key, run_id)
+            ended = [run for run in planned.change.runs if run.outcome is not None]
+            if ended:
+                executor.on_outcomes(task, ended)
+            for run in ended if task.policies.locks else ():
+                if run.outcome is Outcome.LOST:  # the others have held nothing
+                    self._locking.ended(task, run)
+
+    def _run_unclaimed(self, plans: Sequence[tuple[str, Plan]], gate: Gate | None) -> None:
+        """Run what is due although that cannot be recorded now, except where it would be without its protection."""
+        for key, planned in plans:
+            entry = self._roster.get(key)
+            if entry is None:
+                continue
+            if self._ledger.store.must_claim:
+                self._roster.agenda.put(key, int(time.time()) + 1)
+                continue
+            entry.stored = planned.after
+            self._roster.agenda.put(key, planned.ask_again_at)
+            for run in planned.start:
+                self._executor.start(entry.task, run, gate=gate, claimed=False)
+
+    async def _reload(self, keys: Sequence[str]) -> bool:
+        """Take over what the store tells of tasks; where it cannot be asked, go on with what is known."""
+        try:
+            await self._ledger.record_finished()
+            stored = await self._ledger.load(keys)
+        except StoreError:
+            self._run_unclaimed(self._plans(keys), gate=None)
+            return False
+        for key, each in stored.items():
+            entry = self._roster.get(key)
+            if entry is not None:
+                entry.stored = each
+        return True
+
+    def _with_first_in_line(self, keys: list[str]) -> list[str]:
+        """Return the keys of tasks, and of those that wait for the same locks and go first."""
+        waiting = self._locking.first_in_line(self._roster.entries[key].task for key in keys if key in self._roster)
+        return list(dict.fromkeys([*keys, *(key for key in waiting if key in self._roster)])) if waiting else keys
+
+
+def _ask_again_at(planned: Plan) -> int | None:
+    """Return when to decide on a task again, in UTC seconds."""
+    pause = planned.after.pause
+    if pause is None:
+        return planned.ask_again_at
+    now = int(time.time())
+    if pause.until is not None and pause.until <= now:
+        return planned.ask_again_at
+    return min(at for at in (planned.ask_again_at, pause.until, now + _PAUSED_SECONDS) if at is not None)
