@@ -69,6 +69,7 @@ class Waiting:
         """Begin empty."""
         self._queues: dict[Urgency, dict[str, float]] = {urgency: {} for urgency in Urgency}
         """By key: when it is ready."""
+        self._urgency: dict[str, Urgency] = {}
         self._clock = clock
         self._turn = 0
         self._news = asyncio.Event()
@@ -79,16 +80,19 @@ class Waiting:
 
     def add(self, key: str, urgency: Urgency) -> None:
         """Note that there is something to write of a task."""
-        if any(key in self._queues[each] for each in Urgency if each <= urgency):
+        known = self._urgency.get(key)
+        if known is not None and known <= urgency:
             return
         self.discard(key)
+        self._urgency[key] = urgency
         self._queues[urgency][key] = self._clock() + self.SECONDS[urgency]
         self._news.set()
 
     def discard(self, key: str) -> None:
         """Forget a key."""
-        for queue in self._queues.values():
-            queue.pop(key, None)
+        urgency = self._urgency.pop(key, None)
+        if urgency is not None:
+            del self._queues[urgency][key]
 
     def oldest_seconds(self) -> float:
         """Return for how long the first of the keys has been ready."""

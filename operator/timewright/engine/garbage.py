@@ -12,7 +12,7 @@ import gc
 _MANY = 1_000_000
 """How many objects more than were let go wake the collector at any time."""
 
-_SOME = 100_000
+_SOME = 400_000
 """The same while there is nothing to do."""
 
 _IDLE_SECONDS = 0.15

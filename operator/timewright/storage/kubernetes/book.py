@@ -167,10 +167,12 @@ class Book:
 
     def first_to_tell(self) -> int | None:
         """Return the first start for which the rule of the Lease does not hold now, in the order of time."""
-        ticks = [run.scheduled_at + run.jitter for run in self.open.values() if run.trigger is not Trigger.MANUAL]
-        if self.trouble is not None:
-            ticks.append(self.trouble)
-        return min(ticks, default=None)
+        first = self.trouble
+        for run in self.open.values():
+            start = run.scheduled_at + run.jitter
+            if run.trigger is not Trigger.MANUAL and (first is None or start < first):
+                first = start
+        return first
 
     def account(self, decided_until: int) -> Account:
         """Return what the Lease has to tell. Up to `decided_until` no task has a tick that is not decided."""

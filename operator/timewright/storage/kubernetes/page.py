@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import heapq
 from collections.abc import Callable, Mapping, Sequence
 
 from timewright.decisions.task_state import OpenPhase
@@ -12,6 +13,10 @@ from timewright.storage.kubernetes.journal import MOST_BYTES, Journal, encode, f
 from timewright.storage.kubernetes.lease import Lease
 from timewright.storage.protocol import OwnershipLost, StoreError
 from timewright.storage.records import Change, RunRecord
+
+
+_SHORTEST_ACCOUNT = 24
+"""Fewer bytes than any account takes."""
 
 
 class Page:
@@ -172,7 +177,8 @@ class Page:
                 early.pop(key, None)
             elif first is not None and book.has_waiting:
                 early[key] = book
-        for first, key in sorted(troubles):
+        # No more than these have room: to sort ten thousand of them takes long when all tasks are new.
+        for first, key in heapq.nsmallest(MOST_BYTES // _SHORTEST_ACCOUNT + 1, troubles):
             text = self._encode(trials.get(key) or self._books[key], decided)
             room -= len(text) + 1
             if room < 0:
