@@ -14,7 +14,6 @@ from timewright.storage.kubernetes.lease import Lease
 from timewright.storage.protocol import OwnershipLost, StoreError
 from timewright.storage.records import Change, RunRecord
 
-
 _SHORTEST_ACCOUNT = 24
 """Fewer bytes than any account takes."""
 
