@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.audit.evidence import Edit
+from tests.audit.evidence import Edit, seconds
 from tests.audit.recorder import TASK_RUNS, TASKS, ApiProxy
 from tests.chaos.load import QUICK, daemon_task
 from tests.objects import run
@@ -36,6 +36,8 @@ class People:
 
     def __init__(self, proxy: ApiProxy, namespace: str) -> None:
         self.edits: list[Edit] = []
+        self.newborn: set[tuple[str, int]] = set()
+        """Names of tasks with the seconds, since 1970, in which these were created, in others' place."""
         self._proxy, self._namespace = proxy, namespace
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -89,10 +91,14 @@ class People:
     def _come_and_go(self) -> None:
         path = TASKS.format(self._namespace)
         while not self._stop.is_set():
-            self._until_done(lambda: self._proxy.ask("POST", path, daemon_task(_NAME, python=QUICK)))
+            self._until_done(lambda: self._create(path))
             self._stop.wait(random.uniform(0.1, 2.0) * _COME_AND_GO_SECONDS)
             self._until_done(lambda: self._proxy.ask("DELETE", f"{path}/{_NAME}"))
             self._stop.wait(random.uniform(0.0, 0.5) * _COME_AND_GO_SECONDS)
+
+    def _create(self, path: str) -> None:
+        made = self._proxy.ask("POST", path, daemon_task(_NAME, python=QUICK))
+        self.newborn.add((_NAME, seconds(made["metadata"]["creationTimestamp"])))
 
     def _until_done(self, ask: Callable[[], object]) -> None:
         """Make a request until it is answered; one that was carried out before although nobody said so is refused."""

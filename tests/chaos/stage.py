@@ -130,7 +130,7 @@ class Stage:
                 lines = self.trace.read_text().splitlines() if self.trace.exists() else []
                 jobs, runs = list(self.recorder.jobs.values()), list(self.recorder.task_runs.values())
                 found = gather(tasks, jobs, runs, lines, self.people.edits)
-                verdict = judge(found, until, oracle, deposed=self.deposed)
+                verdict = judge(found, until, oracle, deposed=self.deposed, newborn=self.people.newborn)
                 rests = all(_rests(each) for each in tasks)
                 if (rests and not verdict.violations) or time.monotonic() > deadline:
                     if not rests:
