@@ -34,7 +34,7 @@ def load(sink: str) -> list[Manifest]:
 def _kinds(sink: str) -> list[Manifest]:
     """Everything that a run can be."""
     return [
-        *(daemon_task(f"command-{number}", "*/10 * * * * *", command=_command()) for number in range(2)),
+        *(daemon_task(f"command-{number}", "*/10 * * * * *", command=traced_command()) for number in range(2)),
         *(daemon_task(f"http-{number}", "*/5 * * * * *", http=_request(sink)) for number in range(4)),
         *(daemon_task(f"job-{number}", "*/10 * * * * *", jobTemplate=job_template()) for number in range(3)),
         daemon_task("blocking", "*/5 * * * * *", python=_call("blocking", 1.5)),
@@ -56,7 +56,7 @@ def _policies() -> list[Manifest]:
         daemon_task("all", "*/5 * * * * *", python=QUICK, missedRuns={"policy": "All"}),
         daemon_task("deadline", python=QUICK, startingDeadlineSeconds=2),
         *(daemon_task(f"again-{number}", "*/2 * * * * *", python=_call("slow", 0.7), **again) for number in range(4)),
-        daemon_task("again-command", "*/7 * * * * *", command=_command("sleep 1; "), **again),
+        daemon_task("again-command", "*/7 * * * * *", command=traced_command("sleep 1; "), **again),
         daemon_task("again-job", "*/6 * * * * *", jobTemplate=_job(2), **again),
         daemon_task("again-queue", "*/3 * * * * *", python=_call("slow", 2), concurrencyPolicy="Queue", **again),
         *(daemon_task(f"long-{number}", "*/3 * * * * *", python=_call("slow", 1.5)) for number in range(3)),
@@ -75,7 +75,7 @@ def _of_minutes(sink: str) -> list[Manifest]:
     return [
         daemon_task("minute", EVERY_MINUTE, python=QUICK),
         daemon_task("minute-http", EVERY_MINUTE, http=_request(sink)),
-        daemon_task("minute-command", EVERY_MINUTE, command=_command()),
+        daemon_task("minute-command", EVERY_MINUTE, command=traced_command()),
         daemon_task("minute-job", EVERY_MINUTE, jobTemplate=job_template()),
         daemon_task("minute-again", EVERY_MINUTE, python=_call("slow", 3), onLost="Rerun", concurrencyPolicy="Queue"),
         daemon_task("zoned", "30 */1 * * * *", timeZone="Australia/Lord_Howe", python=QUICK),
@@ -108,7 +108,8 @@ def _call(name: str, *arguments: object) -> Manifest:
     return {"call": f"tests.audit.traced:{name}", "args": list(arguments)}
 
 
-def _command(meanwhile: str = "") -> list[str]:
+def traced_command(meanwhile: str = "") -> list[str]:
+    """Return a command that leaves a trace where it runs in the daemon."""
     return ["sh", "-c", f"{COMMAND}trace start; {meanwhile}trace end"]
 
 

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from tests.audit.recorder import TASKS
-from tests.chaos.load import EVERY_MINUTE, KEPT, QUICK
+from tests.chaos.load import EVERY_MINUTE, KEPT, QUICK, traced_command
 from tests.chaos.people import MERGE
 from tests.chaos.stage import Stage
 from tests.chaos.stand_ins import POD_SECONDS
@@ -36,7 +36,7 @@ def tasks(sink: str) -> list[Manifest]:
     what: dict[str, Manifest] = {
         "job": {"jobTemplate": job_template()},
         "call": {"python": QUICK},
-        "command": {"command": ["true"]},
+        "command": {"command": traced_command()},
         "forbid": {"jobTemplate": lasting, "concurrencyPolicy": "Forbid"},
     }
     return [

@@ -22,7 +22,7 @@ def test_modes_change_both_ways_while_tasks_are_due(control_plane: Cluster, oper
         verdict = here.settle()
         native = [each for each in here.recorder.jobs.values() if _owner(each) == "CronJob"]
         own = [each for each in here.recorder.jobs.values() if _owner(each) == "ScheduledTask"]
-    assert verdict.violations == []
+    assert verdict.violations == [], "\n".join(verdict.violations)
     assert verdict.ticks == verdict.started, "nobody was away, so nothing was missed"
     assert len(native) >= 2 * TASKS_OF_A_KIND
     assert len(own) >= TASKS_OF_A_KIND
