@@ -19,6 +19,7 @@ from timewright.daemon.jobs import Jobs
 from timewright.daemon.known import Known, KnownRun, KnownTask
 from timewright.daemon.task import ClusterTask
 from timewright.daemon.writes import FIRST_STATUS_COST, Allowance, Urgency, Waiting
+from timewright.desired import names
 from timewright.resources.vocabulary import Outcome
 from timewright.storage.kubernetes.book import Book, Snapshot
 from timewright.storage.kubernetes.store import LeaseStore
@@ -143,9 +144,12 @@ class Writer:
     async def _write_status(self, key: str, task: KnownTask, snapshot: Snapshot, handed_back_at: int | None) -> int:
         before = task.raw_status
         existing = self._known.runs[task.name]
-        counted = self.counted[key] = {name for name in self.counted.get(key, ()) if name in existing}
+        # The operator writes a record anew of a CronJob's Job that is still there and whose name is not kept.
+        counted = {name for name in self.counted.get(key, ()) if name in existing or _is_native(task.name, name)}
+        self.counted[key] = counted
         if handed_back_at is not None:
-            counted = {name for name, run in existing.items() if run.outcome is not None}
+            native = {name for name in counted if name not in existing}
+            counted = native | {name for name, run in existing.items() if run.outcome is not None}
         status = documents.task_status(
             before,
             snapshot,
@@ -258,6 +262,12 @@ async def to_the_end(write: Coroutine[Any, Any, Answer]) -> Answer:
     except asyncio.CancelledError:
         await asyncio.gather(writing, return_exceptions=True)
         raise
+
+
+def _is_native(task_name: str, name: str) -> bool:
+    """Tell whether a run has a name such as a CronJob gives to its Jobs."""
+    cron_job, _, minutes = name.rpartition("-")
+    return cron_job == names.cron_job_name(task_name) and minutes.isdecimal()
 
 
 def _thinned(records: Sequence[RunRecord], task: KnownTask) -> list[RunRecord]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from timewright.runner.current_run import current_run
@@ -48,3 +50,14 @@ def write_environment(path: str) -> None:
     new = Path(f"{path}.new")
     new.write_text("".join(f"{name}={value}\n" for name, value in os.environ.items()))
     new.rename(path)
+
+
+at_end: list[Callable[[], None]] = []
+
+
+async def last() -> None:
+    """Write down, and do what somebody wants to be done once another second has just begun."""
+    await note()
+    await asyncio.sleep(1.002 - time.time() % 1)
+    for each in at_end:
+        each()

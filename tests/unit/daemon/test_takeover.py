@@ -169,6 +169,24 @@ async def test_a_leader_that_ends_within_a_second_decides_on_all_of_its_ticks() 
     assert told[PROVEN] == told[WATERMARK], "whoever comes next knows how each claimed tick ended"
 
 
+async def test_a_leader_that_ends_as_a_run_makes_room_has_decided_all_the_same() -> None:
+    cluster = LiveCluster()
+    python(cluster)
+    python(cluster, "waits", "last", concurrencyPolicy="Queue")
+    async with Replica(cluster) as replica:
+        await until(lambda: replica.leads and len(ticks()) >= 3)
+        cluster.ask("one", "waits")
+        cluster.ask("two", "waits")
+        executor = replica.process.leader and replica.process.leader.executor
+        assert executor is not None
+        tasks.at_end += [replica.process.stop.set, executor.begin_to_stop]
+        await until(replica.process.stop.is_set)
+        tasks.at_end.clear()
+    (lease,) = cluster.of(LEASES).values()
+    told = lease["metadata"]["annotations"]
+    assert int(told[PROVEN]) >= max(ticks()), "whoever comes next knows how each tick that ran ended"
+
+
 async def test_ticks_of_a_schedule_that_was_changed_while_nobody_was_there_are_recorded() -> None:
     cluster = LiveCluster()
     python(cluster)
