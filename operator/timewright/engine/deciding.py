@@ -35,14 +35,14 @@ class Deciding:
         """Record in the ledger, run by the executor."""
         self._roster, self._ledger, self._executor, self._locking = roster, ledger, executor, locking
 
-    async def decide(self, keys: Iterable[str]) -> None:
+    async def decide(self, keys: Iterable[str], now: int | None = None) -> None:
         """Decide on tasks as of now and as they are recorded now, whatever was known of them."""
         undecided = [key for key in dict.fromkeys(keys) if key in self._roster]
         while undecided:
             undecided = self._with_first_in_line(undecided)
             if not await self._reload(undecided):
                 return
-            plans = self._plans(undecided)
+            plans = self._plans(undecided, now)
             try:
                 async with self._locking.taking(plans, self._roster.entries) as allowed:
                     undecided = await self.carry_out(allowed, gate=None)
@@ -65,9 +65,9 @@ class Deciding:
             self._roster.agenda.put(key, now + _TRY_AGAIN_SECONDS)
             return None
 
-    def _plans(self, keys: Iterable[str]) -> list[tuple[str, Plan]]:
+    def _plans(self, keys: Iterable[str], now: int | None = None) -> list[tuple[str, Plan]]:
         """Decide on tasks as of now."""
-        now = int(time.time())
+        now = int(time.time()) if now is None else now
         plans = ((key, self.plan(key, now)) for key in keys if key in self._roster)
         return [(key, planned) for key, planned in plans if planned is not None]
 

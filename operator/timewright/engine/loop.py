@@ -61,6 +61,8 @@ class Loop:
         self.locking.on_free = self._look_at
         self._deciding = Deciding(self._roster, ledger, executor, self.locking)
         self._woken = asyncio.Event()
+        self._turned = 0
+        """The last second whose ticks were claimed."""
         self._claiming = 0.0
         """How long it took to claim a second, in seconds; what is long ago counts less."""
         executor.on_end = self._ended
@@ -75,6 +77,15 @@ class Loop:
                 self._ledger.tell(f"timewright failed, and goes on: {type(error).__name__}: {error}")
                 await asyncio.sleep(_LONGEST_SLEEP)
                 self._roster.look_at([key for key in self._roster if key not in self._agenda])
+        await self._decide_to_the_end()
+
+    async def _decide_to_the_end(self) -> None:
+        """Decide on what the end of a run has put on the agenda in the last second, so that all of it is decided.
+
+        Else whoever comes next could not tell its other ticks, which were claimed and have run, from such as were not.
+        """
+        if self._turned <= time.time():
+            await self._deciding.decide(self._agenda.take(self._turned), self._turned)
 
     async def _next(self) -> None:
         """Do what is due next, or wait for it a while."""
@@ -89,6 +100,7 @@ class Loop:
     async def _turn(self, second: int) -> None:
         """Claim the ticks of a second before it comes, start them in it, and decide there what could not be before."""
         gate = Gate()
+        self._turned = max(self._turned, second)
         try:
             uncertain = await self._claim(second, gate)
             delay = second - time.time()
