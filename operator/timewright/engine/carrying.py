@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from timewright.decisions.task_state import OpenPhase
@@ -42,10 +42,14 @@ class Carrying:
         self._slots = asyncio.Semaphore(surroundings.processes)
         self._foreground = asyncio.Lock()
 
-    async def carry_out(self, running: Running) -> None:
-        """Bring a run to its outcome, which is then in its record."""
+    def carry_out(self, running: Running) -> Coroutine[Any, Any, None]:
+        """Bring a run to its outcome, which is then in its record. To be awaited."""
         if running.context is not None and not (running.task.exclusive or running.task.conditions):
-            return await self._execute(running)  # nothing else can come before
+            return self._execute(running)  # nothing else can come before
+        return self._judge(running)
+
+    async def _judge(self, running: Running) -> None:
+        """Execute a run if it may start here and now, once there is room for it."""
         task, run = running.task, running.run
         unprotected = self._unprotected(running)
         if unprotected is not None:

@@ -50,8 +50,20 @@ class Driver:
         if task is None:
             raise RuntimeError("a Driver is awaited within an asyncio task")
         cancelled_before = task.cancelling()
+        coroutine = self._coroutine
+        error: BaseException | None = None
         try:
-            return (yield from self._steps(task))
+            while True:
+                try:
+                    wanted = coroutine.send(None) if error is None else coroutine.throw(error)
+                except StopIteration as end:
+                    leave_if_copy()
+                    return end.value
+                except BaseException:
+                    leave_if_copy(failed=True)
+                    raise
+                leave_if_copy()
+                error = yield from self._pass_on(wanted, task)
         finally:
             self._done = True
             if self._timer is not None:
@@ -61,33 +73,21 @@ class Driver:
                 self.disturbed = not self.cancelled
                 task.uncancel()
 
-    def _steps(self, task: asyncio.Task[Any]) -> Generator[Any, Any, Any]:
-        coroutine = self._coroutine
-        error: BaseException | None = None
-        while True:
-            try:
-                wanted = coroutine.send(None) if error is None else coroutine.throw(error)
-            except StopIteration as end:
-                leave_if_copy()
-                return end.value
-            except BaseException:
-                leave_if_copy(failed=True)
-                raise
-            leave_if_copy()
-            try:
-                # Anything but a future of this event loop is for asyncio's own task to take, or to refuse.
-                if _can_wait_for(wanted, task):
-                    yield from self._wait_for(wanted)
-                else:
-                    yield wanted
-            except (GivenUp, GeneratorExit):
-                raise
-            except BaseException as sent:  # noqa: BLE001 - it is passed on
-                if self._given_up:
-                    raise GivenUp from None
-                error = sent
+    def _pass_on(self, wanted: Any, task: asyncio.Task[Any]) -> Generator[Any, Any, BaseException | None]:
+        """Wait for what the coroutine waits for; return what was raised meanwhile, to be raised in it."""
+        try:
+            # Anything but a future of this event loop is for asyncio's own task to take, or to refuse.
+            if _can_wait_for(wanted, task):
+                yield from self._wait_for(wanted)
             else:
-                error = None
+                yield wanted
+        except (GivenUp, GeneratorExit):
+            raise
+        except BaseException as sent:  # noqa: BLE001 - it is passed on
+            if self._given_up:
+                raise GivenUp from None
+            return sent
+        return None
 
     def _wait_for(self, wanted: asyncio.Future[Any]) -> Generator[Any, Any, None]:
         """Wait for a future as an asyncio task does: one that is cancelled cancels it, and waits on for its end."""
