@@ -94,7 +94,7 @@ class Writer:
             if task is None or book is None:
                 self._writing.pop(key, None)
                 return 0
-            snapshot = self._store.snapshot(key)
+            snapshot = await self._store.snapshot(key, is_last=handed_back_at is not None)
             if snapshot is None:
                 return 0
             # What a new task has to tell of its runs can wait until all tasks are heard of.
@@ -111,7 +111,7 @@ class Writer:
                 self._jobs.made.pop(record.run_id, None)
             writes += await self._write_status(key, task, snapshot, handed_back_at)
             self._store.wrote(key, snapshot)
-            if len(told) < len(snapshot.records):
+            if len(told) < len(snapshot.records) or snapshot.is_repeated:
                 self.note(key)
             writes += await self._remove_runs(task)
             await self._remove_jobs(task)

@@ -59,8 +59,13 @@ def test_of_a_task_whose_runs_ended_differently_task_runs_tell_which() -> None:
 
 
 def test_an_account_that_a_status_has_overtaken_tells_nothing() -> None:
-    old = account(base=6, counts={BADLY: 5}, claimed=(2_000,))
+    old = account(base=6, until=1_000, counts={BADLY: 5}, claimed=(2_000,))
     assert ended_lately(TOLD, Journal(2_000, 2_000), old, TIMING, {}) != {}
+
+
+def test_an_account_that_is_newer_than_the_status_of_a_deposed_leader_leaves_nothing_certain() -> None:
+    newer = account(base=6, until=1_500, counts={BADLY: 5}, claimed=(2_000,))
+    assert ended_lately(TOLD, Journal(2_000, 2_000), newer, TIMING, {}) == {}
 
 
 def test_a_long_run_that_a_status_lists_and_the_lease_does_not_has_ended() -> None:

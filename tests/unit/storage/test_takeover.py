@@ -80,8 +80,28 @@ def test_an_account_tells_what_the_rule_gets_wrong() -> None:
 
 
 def test_an_account_is_void_once_the_status_tells_the_same() -> None:
-    result = taken(journal=with_account(base=2, counts={Outcome.FAILED: 2}))
+    result = taken(journal=with_account(base=2, until=100, counts={Outcome.FAILED: 2}))
     assert result.counts == {Outcome.SUCCEEDED: 4}
+
+
+def test_an_account_still_holds_for_what_happened_while_the_status_was_on_its_way() -> None:
+    on_its_way = (3, {Outcome.FAILED: 2, Outcome.SUCCEEDED: 5})
+    counts = {Outcome.FAILED: 3, Outcome.SUCCEEDED: 5}
+    fields = {"base": 2, "until": 140, "counts": counts, "claimed": (90,), "queued": (140,), "on_its_way": on_its_way}
+    result = taken(journal=with_account(**fields))
+    assert result.counts == {Outcome.FAILED: 1}
+    assert (unproven(result), queued(result)) == ([90, 150, 160], [140])
+
+
+def test_nothing_counts_as_succeeded_beside_a_status_that_a_deposed_leader_wrote() -> None:
+    result = taken(journal=with_account(base=2, counts={Outcome.FAILED: 2}))
+    assert result.counts == {}
+    assert unproven(result) == [110, 120, 130, 140, 150, 160]
+
+
+def test_an_outcome_that_a_task_run_tells_is_told_by_the_lease_as_well_unless_it_is_success() -> None:
+    assert not taken(recorded={150: Outcome.FAILED}).told_by_rule
+    assert taken(recorded={150: Outcome.SUCCEEDED}).told_by_rule
 
 
 def test_long_runs_and_those_that_wait_keep_their_places() -> None:
@@ -190,7 +210,8 @@ def test_very_many_unproven_ticks_are_counted_and_not_walked_over() -> None:
 
 
 def test_a_journal_is_read_as_it_was_written() -> None:
-    account = Account(None, 7, {Outcome.FAILED: 2}, (1, 2), (3,), "five", suspended=True)
+    on_its_way = (2, {Outcome.FAILED: 1})
+    account = Account(None, 7, {Outcome.FAILED: 2}, (1, 2), (3,), "five", suspended=True, on_its_way=on_its_way)
     annotations = to_annotations(9, 8, [encode('a"b', account), encode("c", Account(4, 5))])
     journal = from_annotations(annotations)
     assert journal == Journal(9, 8, {'a"b': account, "c": Account(4, 5)})

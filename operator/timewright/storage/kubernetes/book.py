@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from timewright.decisions.task_state import OpenPhase, OpenRun, TaskState
 from timewright.resources.vocabulary import Outcome, Trigger
@@ -42,6 +42,8 @@ class Snapshot:
     records: tuple[RunRecord, ...]
     """The oldest first, no more than the task keeps."""
     stored: StoredTask
+    is_repeated: bool = False
+    """Whether this is what was to be written before, so that there may be more to tell by now."""
 
 
 class Book:
@@ -49,7 +51,9 @@ class Book:
 
     __slots__ = (
         "_later_trouble",
+        "_on_its_way",
         "_retention",
+        "_step",
         "begins_at",
         "by_hand",
         "counters",
@@ -75,8 +79,14 @@ class Book:
         counters: dict[Outcome, int],
         run_id_of: Callable[[int], str],
         retention: Retention,
+        step: int = 1,
     ) -> None:
-        """Begin with what the status tells; `stored` is where the task goes on from."""
+        """Begin with what the status tells; `stored` is where the task goes on from.
+
+        Revisions grow by `step`. Leaders that follow one another have different ones, so that of a revision it is
+        known whose status it is.
+        """
+        self._step = step
         self.key = stored.key
         self.begins_at = told.begins_at
         self.written = Written(told.watermark, told.revision, told.schedule_id, told.suspended)
@@ -86,6 +96,7 @@ class Book:
         self.trouble: int | None = None
         """The first tick since then that the rule of the Lease gets wrong."""
         self._later_trouble: int | None = None
+        self._on_its_way: Snapshot | None = None
         self.version, self.state = stored.version, stored.state
         self.last_success_at = stored.last_success_at
         self.last_outcome, self.last_finished_at = stored.last_outcome, stored.last_finished_at
@@ -127,7 +138,7 @@ class Book:
         runs = change.runs
         if before.schedule_id != change.schedule_id or before.suspended != change.suspended:
             self.note_trouble((self.begins_at if before.watermark is None else before.watermark) + 1)
-        is_told_of = self.written.is_held and before.suspended and change.suspended
+        is_told_of = self.is_held and before.suspended and change.suspended
         if len(runs) == 1 and not before.open_runs and runs[0].phase is OpenPhase.CLAIMED:
             open_runs: tuple[OpenRun, ...] = (self._opened(runs[0]),)
         else:
@@ -161,6 +172,11 @@ class Book:
         return True
 
     @property
+    def is_held(self) -> bool:
+        """Whether a new leader takes what comes after the status for undecided, as far as anybody can tell now."""
+        return self.written.is_held or (self._on_its_way is not None and self._on_its_way.written.is_held)
+
+    @property
     def has_waiting(self) -> bool:
         """Whether ticks wait for room or for locks."""
         return any(run.phase is OpenPhase.QUEUED for run in self.state.open_runs)
@@ -177,7 +193,7 @@ class Book:
     def account(self, decided_until: int) -> Account:
         """Return what the Lease has to tell. Up to `decided_until` no task has a tick that is not decided."""
         claimed, queued = self._open_ticks()
-        state = self.state
+        state, on_its_way = self.state, self._on_its_way
         return Account(
             base=self.written.revision,
             until=self._until(decided_until),
@@ -186,16 +202,25 @@ class Book:
             queued=queued,
             schedule_id=state.schedule_id or NOT_ACCEPTED,
             suspended=state.suspended,
+            on_its_way=None if on_its_way is None else (on_its_way.written.revision or 0, on_its_way.counts),
         )
 
-    def snapshot(self, decided_until: int) -> Snapshot:
-        """Return what to write now. Once it is written, `wrote` has to be told."""
+    def snapshot(self, decided_until: int, *, is_last: bool = False) -> Snapshot:
+        """Return what to write now. Once it is written, `wrote` has to be told.
+
+        Until then it stays the same, since it may have been written without an answer: of one revision there is one
+        status. With `is_last` it tells all, since none follows it.
+        """
+        if self._on_its_way is not None and not is_last:
+            ended = {id(run) for run in self.ended}
+            left = tuple(run for run in self._on_its_way.records if id(run) in ended)
+            return replace(self._on_its_way, records=left, is_repeated=True)
         claimed, queued = self._open_ticks()
         state = self.state
         self._later_trouble = None
         records = sorted(self.ended, key=lambda run: (run.scheduled_at, run.run_id))
-        revision = (self.written.revision or 0) + 1
-        return Snapshot(
+        revision = (self.written.revision or 0) + self._step
+        self._on_its_way = Snapshot(
             Written(self._until(decided_until), revision, state.schedule_id or NOT_ACCEPTED, state.suspended),
             dict(self.counters),
             dict(self.counts),
@@ -204,6 +229,7 @@ class Book:
             tuple(records),
             self.stored,
         )
+        return self._on_its_way
 
     def wrote(self, snapshot: Snapshot) -> None:
         """Note that the status tells all of a snapshot, and that its runs have TaskRuns."""
@@ -211,6 +237,7 @@ class Book:
         for outcome, count in snapshot.counts.items():
             self.counts[outcome] -= count
         self.trouble = self._later_trouble
+        self._on_its_way = None
 
     def forget(self, records: tuple[RunRecord, ...]) -> None:
         """Let go of ended runs that have their TaskRuns."""

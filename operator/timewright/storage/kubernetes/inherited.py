@@ -39,15 +39,17 @@ def ended_lately(
     proven = journal.watermark if journal.proven is None else journal.proven
     if proven is None:
         return {}
-    valid = account if account is not None and account.base == told.revision else None
+    counts = None if account is None else account.counts_beyond(told.revision)
     ended: dict[int, Outcome] = {}
-    if valid is not None:
-        schedule_id, others = valid.schedule_id, _others(valid.counts)
-        until = valid.until if valid.suspended else max(valid.until, proven)
-        still_open = {*valid.claimed, *valid.queued}
+    if account is not None and counts is not None:
+        schedule_id, others = account.schedule_id, _others(counts)
+        until = account.until if account.suspended else max(account.until, proven)
+        still_open = {*account.claimed, *account.queued}
     else:
         if told.suspended or told.is_handed_over:
             return {}
+        if account is not None and account.until > told.begins_at:
+            return {}  # a leader that was deposed has written that status since
         schedule_id, others, until = told.schedule_id or (present.schedule_id if present else ""), 0, proven
         still_open = {*told.claimed, *told.queued}
         if account is None:

@@ -31,7 +31,7 @@ class Account:
     """What has become of a task's ticks since its status was written. Instants are UTC seconds."""
 
     base: int | None
-    """The revision of that status, None if no daemon wrote it; the account is void once the status has another one."""
+    """The revision of that status, None if no daemon wrote it; see `counts_beyond` for when it has another one."""
     until: int
     """Every tick after the watermark of that status and up to here is in `counts`, `claimed` or `queued`."""
     counts: Mapping[Outcome, int] = field(default_factory=dict)
@@ -43,6 +43,18 @@ class Account:
     """The schedule that `until` belongs to."""
     suspended: bool = False
     """Whether the task was suspended then: what comes after `until` is not decided."""
+    on_its_way: tuple[int, Mapping[Outcome, int]] | None = None
+    """The revision of a status that was on its way, and those of `counts` that it tells; None where none was."""
+
+    def counts_beyond(self, revision: int | None) -> Mapping[Outcome, int] | None:
+        """Return the counts that a status of that revision does not tell; None where the account is void."""
+        if self.base == revision:
+            return self.counts
+        if self.on_its_way is None or revision != self.on_its_way[0]:
+            return None
+        told = self.on_its_way[1]
+        beyond = {outcome: count - told.get(outcome, 0) for outcome, count in self.counts.items()}
+        return {outcome: count for outcome, count in beyond.items() if count}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +80,13 @@ def to_annotations(
 
 def encode(key: str, account: Account) -> str:
     """Write one account as a member of a JSON object."""
-    counts = {outcome.value: count for outcome, count in account.counts.items() if count}
     ticks = (_differences(account.claimed), _differences(account.queued))
-    values = [account.base, account.until, counts, *ticks, account.schedule_id]
-    text = json.dumps([*values, int(account.suspended)], separators=(",", ":"))
+    values = [account.base, account.until, _by_name(account.counts), *ticks, account.schedule_id]
+    values.append(int(account.suspended))
+    if account.on_its_way is not None:
+        revision, told = account.on_its_way
+        values += [revision, _by_name(told)]
+    text = json.dumps(values, separators=(",", ":"))
     return f"{json.dumps(key)}:{text}"
 
 
@@ -100,9 +115,20 @@ def _account(
     queued: list[int],
     schedule_id: str,
     suspended: int,
+    revision: int | None = None,
+    told: dict[str, int] | None = None,
 ) -> Account:
-    outcomes = {Outcome(outcome): count for outcome, count in counts.items()}
-    return Account(base, until, outcomes, _sums(claimed), _sums(queued), schedule_id, bool(suspended))
+    on_its_way = None if revision is None else (revision, _by_outcome(told or {}))
+    ticks = _sums(claimed), _sums(queued)
+    return Account(base, until, _by_outcome(counts), *ticks, schedule_id, bool(suspended), on_its_way)
+
+
+def _by_name(counts: Mapping[Outcome, int]) -> dict[str, int]:
+    return {outcome.value: count for outcome, count in counts.items() if count}
+
+
+def _by_outcome(counts: Mapping[str, int]) -> dict[Outcome, int]:
+    return {Outcome(outcome): count for outcome, count in counts.items()}
 
 
 def _differences(ticks: Sequence[int]) -> list[int]:

@@ -64,6 +64,11 @@ class Lease:
         return ((self._lease or {}).get("spec") or {}).get("holderIdentity") or None
 
     @property
+    def transitions(self) -> int:
+        """How often it has changed hands, as of the last read or write."""
+        return ((self._lease or {}).get("spec") or {}).get("leaseTransitions") or 0
+
+    @property
     def seconds_since_renewal(self) -> float:
         """For how long it has not been written or seen to change."""
         return self._clock() - self._seen_at

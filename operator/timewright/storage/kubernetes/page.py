@@ -14,6 +14,9 @@ from timewright.storage.kubernetes.lease import Lease
 from timewright.storage.protocol import OwnershipLost, StoreError
 from timewright.storage.records import Change, RunRecord
 
+_STEPS = 1_000
+"""After so many leaders revisions grow as before: long ones take room."""
+
 _SHORTEST_ACCOUNT = 24
 """Fewer bytes than any account takes."""
 
@@ -47,6 +50,11 @@ class Page:
         """Keys of tasks of which the Lease tells that what follows is undecided."""
         self._telling_held: set[str] = {key for key, each in self.journal.accounts.items() if each.suspended}
         self._told_held |= self._telling_held
+
+    @property
+    def step(self) -> int:
+        """By how much the revisions grow that this holder writes, another one than those before and after it."""
+        return 1 + self._lease.transitions % _STEPS
 
     @property
     def has_claimed(self) -> bool:
@@ -111,7 +119,7 @@ class Page:
 
     def without_room(self, trials: Mapping[str, Book]) -> set[str]:
         """Return the keys of those tasks of which the Lease would have to tell at once, but has no room for it."""
-        held = {key: trial for key, trial in trials.items() if trial.written.is_held}
+        held = {key: trial for key, trial in trials.items() if trial.is_held}
         if not held:
             return set()
         decided = self.decided()
@@ -128,7 +136,7 @@ class Page:
         """Tell whether a watermark at the tick of a run keeps a new leader from starting it."""
         if run.run_id in book.open:
             return False  # it waited, and a new leader would let it wait on
-        return not (book.written.is_held or book.key in self._told_held or book.state.suspended)
+        return not (book.is_held or book.key in self._told_held or book.state.suspended)
 
     def must_write(self, trials: Mapping[str, Book], claimed: int | None) -> bool:
         """Tell whether claims have to be on the Lease before anything starts that are not yet."""
@@ -149,7 +157,7 @@ class Page:
             self._told_held = self._telling_held
         if claimed is not None:
             self._watermark = claimed if self._watermark is None else max(self._watermark, claimed)
-        self.must_tell |= {key for key, trial in trials.items() if trial.written.is_held}
+        self.must_tell |= {key for key, trial in trials.items() if trial.is_held}
 
     def _annotations(self, trials: Mapping[str, Book], claimed: int | None, draining_until: int = 0) -> dict[str, str]:
         decided = self.decided()
@@ -162,14 +170,14 @@ class Page:
 
     def _accounts(self, trials: Mapping[str, Book], decided: int) -> tuple[int, list[str]]:
         """Return how far everything is proven, and the accounts that make it so, the oldest troubles first."""
-        required = self.must_tell | {key for key, trial in trials.items() if trial.written.is_held}
+        required = self.must_tell | {key for key, trial in trials.items() if trial.is_held}
         encoded = [self._encode(trials.get(key) or self._books[key], decided) for key in required if key in self._books]
         room = MOST_BYTES - sum(map(len, encoded))
         troubles, early = [], {key: trial for key, trial in trials.items() if trial.has_waiting}
         for key, book in self._books.items():
+            book = trials.get(key) or book
             if book.trouble is None and not book.open:
                 continue
-            book = trials.get(key) or book
             first = book.first_to_tell()
             if first is not None and first <= decided and key not in required:
                 troubles.append((first, key))

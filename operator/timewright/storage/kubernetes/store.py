@@ -90,13 +90,14 @@ class LeaseStore:
                 reason = Reason.COMPLETED.value if outcome is Outcome.SUCCEEDED else ""
                 ended = RunRecord(key, run_id_of(tick), tick, outcome=outcome, reason=reason, message=_INHERITED)
                 self.on_inherited(ended)
-        book = Book(told, stored._replace(state=taken.state), all_counters, run_id_of, retention or Retention())
+        stored = stored._replace(state=taken.state)
+        book = Book(told, stored, all_counters, run_id_of, retention or Retention(), self._page.step)
         for outcome, count in taken.counts.items():
             book.counts[outcome] = count
             all_counters[outcome] = all_counters.get(outcome, 0) + count
         if not taken.told_by_rule:
             book.note_trouble(min((*told.claimed, *told.queued, told.begins_at + 1)))
-            if book.written.is_held:
+            if book.is_held:
                 self._page.must_tell.add(key)
         decided_until = self._page.decided_until
         is_late = self._page.is_ready and decided_until is not None and told.begins_at < decided_until
@@ -132,17 +133,22 @@ class LeaseStore:
         """Everything that is remembered, by key."""
         return self._books
 
-    def snapshot(self, key: str) -> Snapshot | None:
-        """Return what is to be written of a task now."""
-        book = self._books.get(key)
-        return None if book is None else book.snapshot(self._page.decided())
+    async def snapshot(self, key: str, *, is_last: bool = False) -> Snapshot | None:
+        """Return what is to be written of a task now, see `Book.snapshot`.
+
+        While the Lease is written that waits: what is claimed by it is not in memory yet.
+        """
+        async with self._writing:
+            book = self._books.get(key)
+            return None if book is None else book.snapshot(self._page.decided(), is_last=is_last)
 
     def wrote(self, key: str, snapshot: Snapshot) -> None:
         """Note that the status of a task tells all of a snapshot."""
         book = self._books.get(key)
         if book is not None:
             book.wrote(snapshot)
-            self._page.must_tell.discard(key)
+            if book.state.suspended or not book.is_held:
+                self._page.must_tell.discard(key)
 
     @property
     def draining_until(self) -> int:

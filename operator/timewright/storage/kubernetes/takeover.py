@@ -105,6 +105,7 @@ def take_over(
             unproven.append(tick)
         else:
             sorting.count(outcome)
+            sorting.told_by_rule &= outcome is Outcome.SUCCEEDED
     return sorting.taken(unproven, run_id_of)
 
 
@@ -122,13 +123,17 @@ class _Sorting:
         self._proven = journal.watermark if journal.proven is None else journal.proven
         self._watermark = journal.watermark or 0
         self._present, self._told = present, told
-        if account is not None and account.base == told.revision:
+        counts = None if account is None else account.counts_beyond(told.revision)
+        if account is not None and counts is not None:
             self.told_by_rule = False
-            self.counts.update(account.counts)
+            self.counts.update(counts)
             self.until = account.until
             self.schedule_id, self.is_held = account.schedule_id, account.suspended
             self.claimed, self._queued = set(account.claimed), set(account.queued)
             return
+        if account is not None and told.revision is not None and account.until > told.begins_at:
+            # A leader that was deposed has written that status since: nobody can tell what the account adds to it.
+            self._proven = min(self._proven or 0, told.begins_at)
         self._queued = {tick for tick in told.queued if self._waits_still(tick, account)}
         for tick in {*told.claimed, *told.queued} - self._queued:
             # Of a tick that the status lists and the Lease, which was written later, does not, nothing remains to tell.
