@@ -53,6 +53,8 @@ class RunsOfOthers:
             return
         if (run.own and not run.manual) or name in book.open:
             return
+        if any(name == each.run_id for each in book.by_hand):
+            return  # it is counted as this leader ended it; one that was deposed has told more of it since
         counted.add(name)
         book.counters[run.outcome] = book.counters.get(run.outcome, 0) + 1
         self._tenure.writer.note(task.uid)

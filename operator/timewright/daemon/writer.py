@@ -105,17 +105,25 @@ class Writer:
             by_name = self.counted.setdefault(key, set())
             by_name |= {run.run_id for run in told if not documents.is_of_tick(run)}
             for record in records:
+                self._check_leading()
                 writes += await self.write_run(task, record)
             book.forget(told)
             for record in told:
                 self._jobs.made.pop(record.run_id, None)
+            self._check_leading()
             writes += await self._write_status(key, task, snapshot, handed_back_at)
             self._store.wrote(key, snapshot)
             if len(told) < len(snapshot.records) or snapshot.is_repeated:
                 self.note(key)
+            self._check_leading()
             writes += await self._remove_runs(task)
             await self._remove_jobs(task)
             return writes
+
+    def _check_leading(self) -> None:
+        """Raise OSError where others may have taken over: this process may have been stopped since it looked last."""
+        if not self.may_write():
+            raise OSError("others may have taken over since this write was begun")
 
     async def write_run(self, task: KnownTask, record: RunRecord) -> int:
         """Write the TaskRun of a run, and its status; return how many writes that took."""

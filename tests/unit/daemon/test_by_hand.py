@@ -12,6 +12,7 @@ import pytest
 from tests.unit.daemon import tasks
 from tests.unit.daemon.harness import LiveCluster, Replica, until
 from timewright.cluster.api import TASK_RUNS
+from timewright.daemon.writer import Writer
 
 YEARLY = "0 0 1 1 *"
 
@@ -139,6 +140,37 @@ async def test_what_is_refused_starts_neither_before_nor_after_that_is_written(
         await until(lambda: cluster.status()["counters"]["skipped"] == 1)
     assert told(cluster, "second")["outcome"] == "Skipped"
     assert len(tasks.started) == 1
+
+
+async def test_what_a_deposed_leader_tells_of_a_run_that_counts_as_lost_is_not_counted_besides(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = LiveCluster()
+    python(cluster, function="long")
+    async with Replica(cluster) as first:
+        await until(lambda: first.leads and cluster.status().get("watermark"))
+        cluster.ask("now", "task")
+        await until(lambda: tasks.started)
+        await first.kill()
+    written, write = asyncio.Event(), Writer.write
+
+    async def late(writer: Writer, key: str) -> int:
+        await written.wait()
+        return await write(writer, key)
+
+    monkeypatch.setattr(Writer, "write", late)
+    async with Replica(cluster) as second:
+        await until(lambda: second.leads)
+        assert second.process.leader is not None
+        books = second.process.leader.store.books
+        await until(lambda: any(book.by_hand for book in books.values()))
+        ended = {"phase": "Finished", "outcome": "Succeeded", "completionTime": "2026-01-01T00:00:00Z"}
+        cluster.edit(TASK_RUNS, "now", lambda body: body["status"].update(ended))
+        await asyncio.sleep(0.5)
+        written.set()
+        await until(lambda: cluster.status()["counters"]["lost"])
+    assert cluster.status()["counters"]["succeeded"] == 0
+    assert cluster.status()["countedRuns"] == ["now"]
 
 
 async def test_what_is_asked_for_while_the_lease_is_in_doubt_waits() -> None:

@@ -66,6 +66,22 @@ async def test_a_record_that_says_nothing_is_removed_by_the_next_leader() -> Non
         assert (told, cluster.status()["counters"]["lost"]) in (("nothing", 0), ("Lost", 1))
 
 
+async def test_who_stood_still_in_the_middle_of_a_write_goes_on_with_it_only_while_it_leads() -> None:
+    cluster = LiveCluster()
+    replica, api = slow(cluster)
+    api.seconds = 0.1
+    async with replica:
+        await api.begun.wait()
+        assert replica.process.leader is not None
+        writer = replica.process.leader.writer
+        holds, writer.may_write = writer.may_write, lambda: False
+        revision = cluster.status().get("decided")
+        await asyncio.sleep(1.5)
+        assert cluster.status().get("decided") == revision
+        writer.may_write = holds
+        await until(lambda: cluster.status().get("decided") != revision)
+
+
 class SlowLease(LiveApi):
     """Takes its time to give the Lease up."""
 
