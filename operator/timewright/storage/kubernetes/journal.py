@@ -3,6 +3,9 @@
 One rule says nearly everything: every tick of a task after the watermark of its status and up to `proven` has
 succeeded. What the rule gets wrong is told task by task in *accounts*, until the task's status tells it. Ticks after
 `proven` and up to `watermark` are claimed, and nobody can tell how they ended; ticks after that are nobody's yet.
+
+An account adds to one version of the status. While the next one is on its way, either may be what a new leader finds,
+so the account says which of its counts that one tells. What waits or runs, and up to where, holds beside both.
 """
 
 from __future__ import annotations
