@@ -37,7 +37,7 @@ class Carrying:
         self.before_manual: Callable[[Task, RunRecord], Awaitable[str | None]] | None = None
         """Awaited before a run by hand starts, and asked why it must not, if it must not."""
         self._ledger = ledger
-        self._may_start = ledger.may_start if ledger.store.must_claim else None
+        self._may_start = ledger.holds if ledger.store.must_claim else None
         self._surroundings = surroundings
         self._slots = asyncio.Semaphore(surroundings.processes)
         self._foreground = asyncio.Lock()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 _BATCH = 20_000
 """How many runs are made ready to begin before these do."""
 
+
+_LONGEST_AHEAD = 0.1
+_SHARE_AHEAD = 0.7
+"""What part of the time that beginning many runs took the last time is allowed for it before their second."""
 
 _Key: TypeAlias = tuple[str, str]
 
@@ -47,6 +52,8 @@ class Executor:
         self._ledger = ledger
         self.carrying = Carrying(ledger, surroundings)
         """How each of them is carried out."""
+        self._seconds_to_begin = 0.0
+        """How long it took for each of the last runs that began together."""
         self._leaving: set[asyncio.Task[None]] = set()
         """Carriers of runs that are forgotten and have to wind up, and what is left to do after others."""
         self._ended = asyncio.Event()
@@ -78,15 +85,24 @@ class Executor:
             if task.definition.is_plain_call and task.in_background and not resumed:
                 self.carrying.equip(running)
 
-    async def open(self, gate: Gate) -> None:
-        """Begin the runs that wait behind a gate, and from now on all that come to it."""
+    def seconds_to_open(self, gate: Gate) -> float:
+        """Return how long before its second to open a gate, so that its runs are ready when that comes."""
+        return min(_LONGEST_AHEAD, _SHARE_AHEAD * self._seconds_to_begin * len(gate.waiting))
+
+    async def open(self, gate: Gate, second: int) -> None:
+        """Begin the runs that wait behind a gate in that second, and from now on all that come to it."""
+        began, ready = time.monotonic(), list(gate.waiting)
         gate.is_open = True
-        for number, key in enumerate(list(gate.waiting), 1):
+        for number, key in enumerate(ready, 1):
             running = gate.waiting.pop(key, None)
             if running is not None:
                 self._begin(running)
             if number % _BATCH == 0:
+                _hold_back_until(second)
                 await asyncio.sleep(0)  # these begin before the next are made ready
+        if ready:
+            self._seconds_to_begin = (time.monotonic() - began) / len(ready)
+        _hold_back_until(second)
 
     def abandon(self, gate: Gate) -> None:
         """Forget the runs that wait behind a gate: their outcome is for others to tell."""
@@ -249,3 +265,10 @@ class Executor:
         for running in self.active.values():
             if running.task.exclusive and not isinstance(running.task.definition.work, Elsewhere):
                 running.stop.request("this process was taken for dead, so another may run the task by now")
+
+
+def _hold_back_until(second: int) -> None:
+    """Keep the event loop from going on before a second that comes within milliseconds: what is ready would begin."""
+    early = second - time.time()
+    if 0 < early <= _LONGEST_AHEAD:
+        time.sleep(early)

@@ -103,15 +103,16 @@ class Loop:
         self._turned = max(self._turned, second)
         try:
             uncertain = await self._claim(second, gate)
-            delay = second - time.time()
+            opening = second - self._executor.seconds_to_open(gate)
+            delay = opening - time.time()
             while 0 < delay < LONGEST_LEAD_SECONDS:
                 await asyncio.sleep(delay)
-                delay = second - time.time()
+                delay = opening - time.time()
         except BaseException:
             self._executor.abandon(gate)
             raise
         if self._ledger.may_start() or self._ledger.store.must_claim:
-            await self._executor.open(gate)  # runs that must be claimed ask themselves whether they still are
+            await self._executor.open(gate, second)  # runs that must be claimed ask themselves whether they still are
         else:
             self._executor.abandon(gate)
         if uncertain:

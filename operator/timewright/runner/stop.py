@@ -16,7 +16,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 class StopRequest:
     """Becomes set when the run is to stop. One per run, or shared by all runs of a process; for one event loop."""
 
-    __slots__ = ("_callbacks", "message", "reason", "requested")
+    __slots__ = ("_callback", "_callbacks", "message", "reason", "requested")
 
     def __init__(self) -> None:
         """Begin unset."""
@@ -25,7 +25,9 @@ class StopRequest:
         """Why the run is to stop, as its record will tell."""
         self.message = ""
         """The same in words."""
+        self._callback: Callable[[], None] | None = None
         self._callbacks: dict[Callable[[], None], None] | None = None
+        """Those beyond the first, which is the only one of nearly all runs."""
 
     def request(self, message: str, reason: Reason = Reason.TERMINATED) -> None:
         """Ask to stop; the first request is the one that is told."""
@@ -34,14 +36,19 @@ class StopRequest:
         self.requested = True
         self.message = message
         self.reason = reason
-        callbacks, self._callbacks = self._callbacks or {}, None
-        for callback in callbacks:
+        first, self._callback = self._callback, None
+        others, self._callbacks = self._callbacks or {}, None
+        if first is not None:
+            first()
+        for callback in others:
             callback()
 
     def call(self, callback: Callable[[], None]) -> None:
         """Call that when somebody asks to stop; at once if somebody has."""
         if self.requested:
             callback()
+        elif self._callback is None:
+            self._callback = callback
         elif self._callbacks is None:
             self._callbacks = {callback: None}
         else:
@@ -49,7 +56,9 @@ class StopRequest:
 
     def forget(self, callback: Callable[[], None]) -> None:
         """Do not call that any more."""
-        if self._callbacks is not None:
+        if callback == self._callback:
+            self._callback = None
+        elif self._callbacks is not None:
             self._callbacks.pop(callback, None)
 
     async def wait(self) -> None:

@@ -29,15 +29,13 @@ def admit(
     used = set(taken)
     admitted = []
     for change in changes:
-        keys = [(run.task, run.idempotency_key) for run in change.runs if run.idempotency_key is not None]
-        is_possible = (
-            change.task not in changed
-            and versions.get(change.task, 0) == change.version
-            and used.isdisjoint(keys)
-            and len(keys) == len(set(keys))
-        )
+        is_possible = change.task not in changed and versions.get(change.task, 0) == change.version
+        if is_possible:
+            keys = [(run.task, run.idempotency_key) for run in change.runs if run.idempotency_key is not None]
+            if keys:
+                is_possible = used.isdisjoint(keys) and len(keys) == len(set(keys))
+                used.update(keys if is_possible else ())
         if is_possible:
             changed.add(change.task)
-            used.update(keys)
         admitted.append(is_possible)
     return admitted
