@@ -139,6 +139,7 @@ class Adoption:
         counters = {outcome: getattr(status.counters, outcome.value.lower()) for outcome in Outcome}
         success = status.last_success_time
         tenure.writer.counted[task.uid] = set(status.counted_runs)
+        tenure.outlasting -= {(task.uid, name) for name in status.counted_runs}
         return tenure.store.adopt(
             task.uid,
             told,

@@ -8,6 +8,7 @@ import time
 
 from timewright.cluster.api import ApiError
 from timewright.daemon import documents
+from timewright.daemon.last_words import LastWords
 from timewright.daemon.tenure import Tenure
 from timewright.daemon.writer import to_the_end
 from timewright.engine.executor import Executor
@@ -56,8 +57,11 @@ class GivingBack:
             while not is_told:
                 await asyncio.sleep(_RETRY_SECONDS)
                 is_told = await to_the_end(self._write(uid, until))
+            # What has ended meanwhile did so too late for what the status tells.
+            late = [run for run in tenure.writer.left_open.get(uid, {}).values() if run.outcome is not None]
             self._loop.remove_task(uid)
             tenure.let_go(uid)
+            tenure.spawn(LastWords(tenure).tell_ends(late))
         finally:
             self.going.pop(uid, None)
 

@@ -195,6 +195,12 @@ class Leader:
         if task.key not in self.tasks or self.store.book(task.key) is None:
             # Its task was given back while it ran.
             self.tenure.spawn(self._last_words.tell_ends(list(runs)))
+        elif self.tenure.outlasting or self.writer.left_open:
+            # It may have come back since, or is about to be given back.
+            left = self.writer.left_open.get(task.key, {})
+            unsaid = [run for run in runs if run.run_id in left or (task.key, run.run_id) in self.tenure.outlasting]
+            if unsaid:
+                self.tenure.spawn(self._last_words.tell_ends(unsaid))
 
     def _outcomes_after_leaving(self, task: Task, runs: Sequence[RunRecord]) -> None:
         self.on_outcomes(task, runs)

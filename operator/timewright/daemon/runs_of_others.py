@@ -46,16 +46,21 @@ class RunsOfOthers:
         self.count(task, name)
 
     def count(self, task: KnownTask, name: str) -> None:
-        """Count a run that the watermark tells nothing of: one by hand, or one that the task's CronJob started."""
+        """Count a run that the watermark tells nothing of.
+
+        Such are those by hand, those that the task's CronJob started, and those that outlasted the task's last stay.
+        """
         run, book = self._tenure.known.runs[task.name].get(name), self._tenure.store.book(task.uid)
         counted = self._tenure.writer.counted.get(task.uid)
         if run is None or run.outcome is None or book is None or counted is None or name in counted:
             return
-        if (run.own and not run.manual) or name in book.open:
+        is_told_of = run.own and not run.manual and (task.uid, name) not in self._tenure.outlasting
+        if is_told_of or name in book.open:
             return
         if any(name == each.run_id for each in book.by_hand):
             return  # it is counted as this leader ended it; one that was deposed has told more of it since
         counted.add(name)
+        self._tenure.outlasting.discard((task.uid, name))
         book.counters[run.outcome] = book.counters.get(run.outcome, 0) + 1
         self._tenure.writer.note(task.uid)
 

@@ -50,6 +50,12 @@ class Tenure:
         """UIDs of tasks that have come, changed or gone."""
         self.asked: asyncio.Queue[str] = asyncio.Queue()
         """Names of TaskRuns that somebody has made by hand."""
+        self.outlasting: set[tuple[str, str]] = set()
+        """UIDs of tasks and ids of runs that went on when their task was given back.
+
+        TaskRuns tell of their ends, and by the names of these they are counted, by whoever decides the task then: it
+        may have come back.
+        """
         self.locking: Locking | None = None
         """Who holds locks that tasks share, once runs are started."""
         self.is_lost = False
@@ -62,6 +68,7 @@ class Tenure:
     def let_go(self, uid: str) -> None:
         """Forget a task that is gone, or somebody else's."""
         task, book = self.running.pop(uid, None), self.store.book(uid)
+        self.outlasting |= {(uid, run_id) for run_id in self.writer.left_open.pop(uid, ())}
         if task is not None and book is not None and self.locking is not None:
             self.locking.let_go(task, book.open.values())
         self.store.forget(uid)

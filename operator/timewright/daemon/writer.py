@@ -49,6 +49,8 @@ class Writer:
         """Awaited between the look at what there is to tell and the telling."""
         self.counted: dict[str, set[str]] = {}
         """By task: names of TaskRuns that are counted by their names."""
+        self.left_open: dict[str, dict[str, RunRecord]] = {}
+        """By task that is given back: the runs that have no outcome in what its status tells, by their ids."""
         self._api, self._known, self._jobs, self._store = api, known, jobs, store
         self._allowance = allowance
         self._writing: dict[str, asyncio.Lock] = {}
@@ -97,6 +99,8 @@ class Writer:
             snapshot = await self._store.snapshot(key, is_last=handed_back_at is not None)
             if snapshot is None:
                 return 0
+            if handed_back_at is not None:
+                self.left_open[key] = dict(book.open)
             # What a new task has to tell of its runs can wait until all tasks are heard of.
             told = () if _is_new(book) and handed_back_at is None else snapshot.records
             await self.before_status()
@@ -157,7 +161,9 @@ class Writer:
         self.counted[key] = counted
         if handed_back_at is not None:
             native = {name for name in counted if name not in existing}
-            counted = native | {name for name, run in existing.items() if run.outcome is not None}
+            left = self.left_open[key]
+            ended = {name for name, run in existing.items() if run.outcome is not None and name not in left}
+            counted = native | ended
         status = documents.task_status(
             before,
             snapshot,

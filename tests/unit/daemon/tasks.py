@@ -39,6 +39,15 @@ async def endless(**_: object) -> None:
     await asyncio.sleep(3600)
 
 
+is_released = asyncio.Event()
+
+
+async def wait_for_release() -> None:
+    """Write down, and end once somebody says so."""
+    await note()
+    await is_released.wait()
+
+
 async def take_a_moment() -> None:
     """Write down, and end a moment later."""
     await note()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from timewright.resources.model import parse_time
 @pytest.fixture(autouse=True)
 def _forget() -> Iterator[None]:
     tasks.started.clear()
+    tasks.is_released = asyncio.Event()
     yield
     tasks.started.clear()
 
@@ -103,3 +105,53 @@ async def test_runs_that_are_active_when_their_task_is_given_back_end_with_a_rec
         assert running
         await until(lambda: cluster.runs()[running[0]]["status"].get("outcome") == "Succeeded")
     assert running[0] not in cluster.status()["countedRuns"], "it is left to be counted by who decides now"
+
+
+@pytest.mark.parametrize("is_back_before_its_end", [True, False])
+async def test_a_run_that_goes_on_while_its_task_leaves_and_comes_back_is_recorded_and_counted(
+    is_back_before_its_end: bool,
+) -> None:
+    cluster = LiveCluster()
+    python(cluster, function="wait_for_release", concurrencyPolicy="Forbid")
+    async with Replica(cluster):
+        await until(ticks)
+        cluster.edit(SCHEDULED_TASKS, "task", lambda body: body["spec"].update(mode="CronJob"))
+        await until(lambda: cluster.status().get("scheduledBy") == "CronJob")
+        (name,) = [name for name, run in cluster.runs().items() if run["status"].get("phase") == "Running"]
+        if not is_back_before_its_end:
+            tasks.is_released.set()
+            await until(lambda: cluster.runs()[name]["status"].get("outcome") == "Succeeded")
+            assert name not in cluster.status()["countedRuns"]
+
+        def come_back(body: dict[str, Any]) -> None:
+            body["spec"].update(mode="Daemon", schedule="0 0 29 2 *")
+            body["status"].update(scheduledBy="Daemon", daemon="default")
+
+        cluster.edit(SCHEDULED_TASKS, "task", come_back)
+        await until(lambda: "decided" in cluster.status())
+        tasks.is_released.set()
+        await until(lambda: cluster.runs()[name]["status"].get("outcome") == "Succeeded")
+        await until(lambda: cluster.status()["counters"].get("succeeded"))
+    assert cluster.status()["counters"]["succeeded"] == 1
+
+
+async def test_a_run_that_ends_while_its_task_is_given_back_is_recorded_and_left_to_be_counted() -> None:
+    cluster = LiveCluster()
+    python(cluster, function="wait_for_release", concurrencyPolicy="Forbid")
+    async with Replica(cluster) as replica:
+        await until(ticks)
+        leader = replica.process.leader
+        assert leader is not None
+
+        async def let_it_end() -> None:
+            if leader.writer.left_open:
+                tasks.is_released.set()
+                await until(lambda: leader.executor is not None and not leader.executor.active)
+
+        leader.writer.before_status = let_it_end
+        cluster.edit(SCHEDULED_TASKS, "task", lambda body: body["spec"].update(mode="CronJob"))
+        await until(lambda: cluster.status().get("scheduledBy") == "CronJob")
+        await until(lambda: any(run["status"].get("outcome") == "Succeeded" for run in cluster.runs().values()))
+    (name,) = [name for name, run in cluster.runs().items() if run["status"].get("outcome") == "Succeeded"]
+    assert name not in cluster.status()["countedRuns"]
+    assert not cluster.status()["counters"].get("succeeded")
