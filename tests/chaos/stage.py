@@ -120,8 +120,10 @@ class Stage:
         until = int(time.time()) - 2
         for body in self.recorder.tasks():
             path = f"{TASKS.format(self.name)}/{body['metadata']['name']}"
-            # What is to be decided on resuming is left undecided meanwhile, so everything comes to rest.
-            self.proxy.ask("PATCH", path, {"spec": {"suspend": True, "onResume": "Latest"}}, MERGE)
+            # What is to be decided on resuming is left undecided meanwhile, so everything comes to rest. A CronJob
+            # knows nothing of the kind.
+            on_resume = {"onResume": "Latest"} if body["spec"]["mode"] == "Daemon" else {}
+            self.proxy.ask("PATCH", path, {"spec": {"suspend": True, **on_resume}}, MERGE)
         deadline = time.monotonic() + seconds
         with Robfig() as oracle:
             while True:

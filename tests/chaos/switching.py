@@ -7,6 +7,7 @@ import threading
 import time
 from typing import Any
 
+from tests.audit.evidence import seconds
 from tests.audit.recorder import TASKS
 from tests.chaos.load import EVERY_MINUTE, KEPT, QUICK, traced_command
 from tests.chaos.people import MERGE
@@ -19,17 +20,16 @@ Manifest = dict[str, Any]
 
 TASKS_OF_A_KIND = 5
 
-LATEST_TICKS = 10.0
-"""How many seconds after a minute its ticks may still be under way."""
+MODES = ("CronJob", "Daemon")
 
 _AROUND_SECONDS = 8.0
-_HANDED_OVER_SECONDS = 60.0
+_TICK_SECONDS = 60
 
 
 def tasks(sink: str) -> list[Manifest]:
-    """Return tasks that both modes can run, each minute. Their first tick comes long after they are made."""
+    """Return tasks that both modes can run, each minute, half of them in either. Their first tick comes later."""
     del sink
-    while not 5 < time.time() % 60 < 40:
+    while not 2 < time.time() % _TICK_SECONDS < 45:
         time.sleep(0.5)
     lasting = job_template()
     lasting["spec"]["template"]["metadata"] = {"annotations": {POD_SECONDS: "20"}}
@@ -44,7 +44,7 @@ def tasks(sink: str) -> list[Manifest]:
             "apiVersion": "timewright.dev/v1alpha1",
             "kind": "ScheduledTask",
             "metadata": {"name": f"{kind}-{number}"},
-            "spec": {"mode": "CronJob", "schedule": EVERY_MINUTE, "timeZone": "UTC", **KEPT, **spec},
+            "spec": {"mode": _resting_mode(number), "schedule": EVERY_MINUTE, "timeZone": "UTC", **KEPT, **spec},
         }
         for kind, spec in what.items()
         for number in range(TASKS_OF_A_KIND)
@@ -52,15 +52,15 @@ def tasks(sink: str) -> list[Manifest]:
 
 
 def switches(stage: Stage, times: int, operator: OperatorProcess | None = None) -> int:
-    """Change the mode of every task, to and fro, around the minutes at which they are due; end in mode Daemon.
+    """Change the mode of every task, to and fro, around the minutes at which they are due; end with half in either.
 
     With an operator, kill it and the daemon that leads by turns while tasks change hands. Returns how many kills.
     """
-    modes = {each["metadata"]["name"]: "CronJob" for each in stage.recorder.tasks()}
+    modes = {each["metadata"]["name"]: each["spec"]["mode"] for each in stage.recorder.tasks()}
     kills = 0
-    _wait_for_tick()
+    _wait_for_hands(stage, modes)
     for number in range(times):
-        minute = time.time() // 60 * 60 + 60
+        minute = _next_minute()
         changes = sorted((minute + random.uniform(-_AROUND_SECONDS, _AROUND_SECONDS / 2), name) for name in modes)
         # Some people change their minds at once.
         changes += [(at + random.uniform(0.1, 4.0), name) for at, name in changes if random.random() < 0.2]
@@ -78,11 +78,19 @@ def switches(stage: Stage, times: int, operator: OperatorProcess | None = None) 
             killer.join()
         _wait_for_hands(stage, modes)
     for name in modes:
-        modes[name] = "Daemon"
-        _switch(stage, name, "Daemon")
+        modes[name] = _resting_mode(int(name.rpartition("-")[2]))
+        _switch(stage, name, modes[name])
     _wait_for_hands(stage, modes)
-    _wait_for_tick()
+    _wait_for_tick(stage)
     return kills
+
+
+def _resting_mode(number: int) -> str:
+    return MODES[number % 2]
+
+
+def _next_minute() -> float:
+    return time.time() // _TICK_SECONDS * _TICK_SECONDS + _TICK_SECONDS
 
 
 def _switch(stage: Stage, name: str, mode: str) -> None:
@@ -101,17 +109,30 @@ def _kill(stage: Stage, operator: OperatorProcess, at: float, is_daemon: bool) -
 
 
 def _wait_for_hands(stage: Stage, modes: Manifest) -> None:
-    def all_there() -> bool:
-        return all(_decided_by(each) == modes[each["metadata"]["name"]] for each in stage.recorder.tasks())
+    def elsewhere() -> list[Manifest]:
+        return [each for each in stage.recorder.tasks() if _decided_by(each) != modes[each["metadata"]["name"]]]
 
-    eventually(all_there, _HANDED_OVER_SECONDS)
+    try:
+        eventually(lambda: not elsewhere())
+    except AssertionError as error:
+        told = [f"{each['metadata']['name']}: {each['spec']['mode']}, {each.get('status')}" for each in elsewhere()]
+        logs = [each.log()[-3000:] for each in stage.replicas]
+        raise AssertionError("not with whom they are to be:", *told, *logs) from error
 
 
-def _wait_for_tick() -> None:
-    """Wait until a minute has begun, and whoever decides it has had the time to."""
-    time.sleep(60 - time.time() % 60 + LATEST_TICKS)
+def _wait_for_tick(stage: Stage) -> None:
+    """Wait until whoever decides each task has started the next tick."""
+    minute = _next_minute()
+    time.sleep(minute - time.time())
+    eventually(lambda: all(_last_tick(each) >= minute for each in stage.recorder.tasks()))
 
 
-def _decided_by(task: Manifest) -> str:
-    decided: str = (task.get("status") or {}).get("scheduledBy") or "CronJob"
+def _last_tick(task: Manifest) -> int:
+    last = (task.get("status") or {}).get("lastTick")
+    return seconds(last) if last else 0
+
+
+def _decided_by(task: Manifest) -> str | None:
+    status = task.get("status") or {}
+    decided: str | None = status.get("scheduledBy") or ("CronJob" if "cronJob" in status else None)
     return decided

@@ -16,7 +16,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.skipif(not is_available(), reason
 
 
 def test_modes_change_both_ways_while_tasks_are_due(control_plane: Cluster, operator: OperatorProcess) -> None:
-    with stage(control_plane, "switching", tasks) as here:
+    # Nobody is to be away, however slow the machine is.
+    with stage(control_plane, "switching", tasks, lease=30) as here:
         here.replica()
         switches(here, 2)
         verdict = here.settle()
@@ -24,8 +25,9 @@ def test_modes_change_both_ways_while_tasks_are_due(control_plane: Cluster, oper
         own = [each for each in here.recorder.jobs.values() if _owner(each) == "ScheduledTask"]
     assert verdict.violations == [], "\n".join(verdict.violations)
     assert verdict.ticks == verdict.started, "nobody was away, so nothing was missed"
-    assert len(native) >= 2 * TASKS_OF_A_KIND
-    assert len(own) >= TASKS_OF_A_KIND
+    # Half of the tasks are with their CronJobs at the last tick, and of the rest each second one is made of Jobs.
+    assert len(native) >= 4 * (TASKS_OF_A_KIND // 2)
+    assert len(own) >= 2 * (TASKS_OF_A_KIND // 2)
 
 
 def _owner(job: dict[str, Any]) -> str:
