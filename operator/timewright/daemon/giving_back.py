@@ -14,6 +14,7 @@ from timewright.daemon.writer import to_the_end
 from timewright.engine.executor import Executor
 from timewright.engine.loop import Loop
 from timewright.resources.vocabulary import Outcome, Reason
+from timewright.storage.protocol import OwnershipLost
 from timewright.timetable.jitter import done_until
 
 logger = logging.getLogger(__name__)
@@ -40,30 +41,40 @@ class GivingBack:
             self.going[uid] = asyncio.ensure_future(self._give_back(uid))
 
     async def _give_back(self, uid: str) -> None:
-        tenure = self._tenure
         try:
-            until = await self._loop.release_task(uid)
-            await self._wait_for_starts(uid)
-            book, task = tenure.store.book(uid), tenure.known.tasks.get(uid)
-            if book is None or task is None:
-                return
-            await self._end_queued(uid)
-            if uid in tenure.running:
-                # What waits for its jitter is for whoever decides from now on.
-                until = done_until(tenure.running[uid].ticks, max(until, book.state.watermark or 0))
-            else:
-                until = book.begins_at
-            is_told = await to_the_end(self._write(uid, until))
-            while not is_told:
-                await asyncio.sleep(_RETRY_SECONDS)
-                is_told = await to_the_end(self._write(uid, until))
-            # What has ended meanwhile did so too late for what the status tells.
-            late = [run for run in tenure.writer.left_open.get(uid, {}).values() if run.outcome is not None]
-            self._loop.remove_task(uid)
-            tenure.let_go(uid)
-            tenure.spawn(LastWords(tenure).tell_ends(late))
+            while True:
+                try:
+                    return await self._try_to_give_back(uid)
+                except OwnershipLost:
+                    return None  # whoever leads now gives it back
+                except Exception:
+                    logger.exception("%s cannot be given back; trying again", uid)
+                    await asyncio.sleep(_RETRY_SECONDS)
         finally:
             self.going.pop(uid, None)
+
+    async def _try_to_give_back(self, uid: str) -> None:
+        tenure = self._tenure
+        until = await self._loop.release_task(uid)
+        await self._wait_for_starts(uid)
+        book, task = tenure.store.book(uid), tenure.known.tasks.get(uid)
+        if book is None or task is None:
+            return
+        await self._end_queued(uid)
+        if uid in tenure.running:
+            # What waits for its jitter is for whoever decides from now on.
+            until = done_until(tenure.running[uid].ticks, max(until, book.state.watermark or 0))
+        else:
+            until = book.begins_at
+        is_told = await to_the_end(self._write(uid, until))
+        while not is_told:
+            await asyncio.sleep(_RETRY_SECONDS)
+            is_told = await to_the_end(self._write(uid, until))
+        # What has ended meanwhile did so too late for what the status tells.
+        late = [run for run in tenure.writer.left_open.get(uid, {}).values() if run.outcome is not None]
+        self._loop.remove_task(uid)
+        tenure.let_go(uid)
+        tenure.spawn(LastWords(tenure).tell_ends(late))
 
     async def _wait_for_starts(self, uid: str) -> None:
         deadline = time.monotonic() + _START_SECONDS
