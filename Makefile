@@ -31,7 +31,11 @@ test-unit: setup ## What needs neither root nor Go
 
 .PHONY: test-integration
 test-integration: setup ## Against a real control plane without a node (root and Go)
-	@$(VENV)/pytest -m cluster $(ARGS)
+	@$(VENV)/pytest -m "cluster and not patient" $(ARGS)
+
+.PHONY: test-switching
+test-switching: setup ## Modes changed both ways while tasks are due, audited: some minutes (root and Go)
+	@$(VENV)/pytest -m patient $(ARGS)
 
 .PHONY: test-e2e
 test-e2e: setup ## With a node, the image and the chart (root and Go)

@@ -12,7 +12,11 @@ from tests.cluster.cluster import Cluster
 from tests.integration.operator_process import OperatorProcess
 from tests.oracle.robfig import is_available
 
-pytestmark = [pytest.mark.cluster, pytest.mark.skipif(not is_available(), reason="needs a Go toolchain")]
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.patient,
+    pytest.mark.skipif(not is_available(), reason="needs a Go toolchain"),
+]
 
 
 def test_modes_change_both_ways_while_tasks_are_due(control_plane: Cluster, operator: OperatorProcess) -> None:
