@@ -6,15 +6,14 @@ import asyncio
 import logging
 import time
 
-from timewright.cluster.api import ApiError
 from timewright.daemon import documents
 from timewright.daemon.last_words import LastWords
 from timewright.daemon.tenure import Tenure
 from timewright.daemon.writer import to_the_end
+from timewright.decisions.task_state import OpenPhase
 from timewright.engine.executor import Executor
 from timewright.engine.loop import Loop
 from timewright.resources.vocabulary import Outcome, Reason
-from timewright.storage.protocol import OwnershipLost
 from timewright.timetable.jitter import done_until
 
 logger = logging.getLogger(__name__)
@@ -41,40 +40,30 @@ class GivingBack:
             self.going[uid] = asyncio.ensure_future(self._give_back(uid))
 
     async def _give_back(self, uid: str) -> None:
+        tenure = self._tenure
         try:
-            while True:
-                try:
-                    return await self._try_to_give_back(uid)
-                except OwnershipLost:
-                    return None  # whoever leads now gives it back
-                except Exception:
-                    logger.exception("%s cannot be given back; trying again", uid)
-                    await asyncio.sleep(_RETRY_SECONDS)
+            until = await self._loop.release_task(uid)
+            await self._wait_for_starts(uid)
+            book, task = tenure.store.book(uid), tenure.known.tasks.get(uid)
+            if book is None or task is None:
+                return
+            await self._end_queued(uid)
+            if uid in tenure.running:
+                # What waits for its jitter is for whoever decides from now on.
+                until = done_until(tenure.running[uid].ticks, max(until, book.state.watermark or 0))
+            else:
+                until = book.begins_at
+            is_told = await to_the_end(self._write(uid, until))
+            while not is_told:
+                await asyncio.sleep(_RETRY_SECONDS)
+                is_told = await to_the_end(self._write(uid, until))
+            # What has ended meanwhile did so too late for what the status tells.
+            late = [run for run in tenure.writer.left_open.get(uid, {}).values() if run.outcome is not None]
+            self._loop.remove_task(uid)
+            tenure.let_go(uid)
+            tenure.spawn(LastWords(tenure).tell_ends(late))
         finally:
             self.going.pop(uid, None)
-
-    async def _try_to_give_back(self, uid: str) -> None:
-        tenure = self._tenure
-        until = await self._loop.release_task(uid)
-        await self._wait_for_starts(uid)
-        book, task = tenure.store.book(uid), tenure.known.tasks.get(uid)
-        if book is None or task is None:
-            return
-        await self._end_queued(uid)
-        if uid in tenure.running:
-            # What waits for its jitter is for whoever decides from now on.
-            until = done_until(tenure.running[uid].ticks, max(until, book.state.watermark or 0))
-        else:
-            until = book.begins_at
-        is_told = await to_the_end(self._write(uid, until))
-        while not is_told:
-            await asyncio.sleep(_RETRY_SECONDS)
-            is_told = await to_the_end(self._write(uid, until))
-        # What has ended meanwhile did so too late for what the status tells.
-        late = [run for run in tenure.writer.left_open.get(uid, {}).values() if run.outcome is not None]
-        self._loop.remove_task(uid)
-        tenure.let_go(uid)
-        tenure.spawn(LastWords(tenure).tell_ends(late))
 
     async def _wait_for_starts(self, uid: str) -> None:
         deadline = time.monotonic() + _START_SECONDS
@@ -88,10 +77,10 @@ class GivingBack:
         book = self._tenure.store.book(uid)
         if book is None:
             return
-        waiting = [run for run in book.open.values() if run.phase is not None and run.phase.value == "Queued"]
+        waiting = [run for run in book.open.values() if run.phase is OpenPhase.QUEUED]
+        text = "it waited for room when the task's mode or daemon was changed"
         for run in waiting:
-            run.phase, run.outcome, run.reason = None, Outcome.CANCELLED, Reason.SCHEDULE_CHANGED.value
-            run.message = "it waited for room when the task's mode or daemon was changed"
+            run.end(Outcome.CANCELLED, Reason.SCHEDULE_CHANGED, text)
         await self._tenure.store.finish("", waiting)
 
     async def _write(self, uid: str, until: int) -> bool:
@@ -104,7 +93,7 @@ class GivingBack:
             for run in list(book.open.values()):
                 await writer.write_run(task, run)
             await writer.write(uid, handed_back_at=until)
-        except (ApiError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - without this the task would stay with nobody
             writer.report(uid, error)
             return False
         logger.info("gave back %s, decided until %s", task.name, documents.at(until))

@@ -14,6 +14,7 @@ from tests.unit.daemon import tasks
 from tests.unit.daemon.harness import LiveCluster, Replica, until
 from timewright.cluster.api import SCHEDULED_TASKS, TASK_RUNS
 from timewright.daemon.documents import at
+from timewright.daemon.writer import Writer
 from timewright.resources.model import parse_time
 
 
@@ -92,6 +93,29 @@ async def test_a_task_whose_mode_changes_is_given_back_with_its_watermark() -> N
     assert watermark - max(started) < 1, "what was claimed was started, and nothing is left out"
     assert "decided" not in status
     assert "daemon" not in status
+
+
+async def test_a_fault_while_a_task_is_given_back_is_made_up_for_and_passes_over_no_tick(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write, faults = Writer.write, iter([RuntimeError("a fault"), RuntimeError("another")])
+
+    async def failing_at_first(writer: Writer, key: str, *, handed_back_at: int | None = None) -> int:
+        fault = None if handed_back_at is None else next(faults, None)
+        if fault is not None:
+            raise fault
+        return await write(writer, key, handed_back_at=handed_back_at)
+
+    monkeypatch.setattr(Writer, "write", failing_at_first)
+    cluster = LiveCluster()
+    python(cluster)
+    async with Replica(cluster):
+        await until(lambda: len(ticks()) >= 3)
+        cluster.edit(SCHEDULED_TASKS, "task", lambda body: body["spec"].update(mode="CronJob"))
+        await until(lambda: cluster.status().get("scheduledBy") == "CronJob")
+    assert next(faults, None) is None
+    watermark = parse_time(cluster.status()["watermark"]).timestamp()
+    assert 0 <= watermark - max(ticks()) < 1, "no tick that came meanwhile counts as decided"
 
 
 async def test_runs_that_are_active_when_their_task_is_given_back_end_with_a_record() -> None:
