@@ -103,7 +103,11 @@ class Adoption:
                 continue
             for run in book.state.open_runs:
                 record = book.open.get(run.run_id)
-                if record is not None and run.phase.value != "Queued" and (uid, run.run_id) not in executor.active:
+                if (
+                    record is not None
+                    and run.phase is not OpenPhase.QUEUED
+                    and (uid, run.run_id) not in executor.active
+                ):
                     executor.start(task, record, resumed=True)
 
     def _sort_runs_of_jobs(self, task: KnownTask, book: Book) -> None:

@@ -15,18 +15,17 @@ from timewright.daemon.jobs import JobWork
 from timewright.daemon.known import Known, KnownTask
 from timewright.daemon.task import ClusterTask
 from timewright.daemon.writer import Writer
-from timewright.decisions.by_hand import Refuse, Wait, admit
 from timewright.decisions.observed import ObservedRun
 from timewright.decisions.parameters import resolve_parameters
 from timewright.decisions.task_state import OpenPhase
 from timewright.desired import names
-from timewright.engine.by_hand import hold_back
+from timewright.engine.by_hand import change_of, hold_back
 from timewright.engine.executor import Executor
 from timewright.engine.loop import Loop
 from timewright.engine.task import Task
 from timewright.resources.vocabulary import Outcome, Phase, Reason, Trigger
 from timewright.storage.kubernetes.store import LeaseStore
-from timewright.storage.records import Change, RunRecord, StoredTask
+from timewright.storage.records import Change, RunRecord
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +121,7 @@ class ByHand:
             work.uids[run.name] = run.uid
         for _ in range(_TRIES):
             stored = (await self._store.load([running.key]))[running.key]
-            change = _change(record, run, running, stored)
+            change = change_of(running, stored, record, override=run.override)
             if record.phase is OpenPhase.CLAIMED:
                 refused = await loop.locking.take(running, record)
                 if refused is not None:
@@ -163,23 +162,3 @@ def manual_record(uid: str, run: ObservedRun) -> RunRecord:
         started_at=datetime.now(UTC).timestamp(),
         parameters=run.parameters or {},
     )
-
-
-def _change(record: RunRecord, run: ObservedRun, running: ClusterTask, stored: StoredTask) -> Change:
-    state = stored.state
-    record.phase = OpenPhase.CLAIMED
-    change = Change(
-        running.key, stored.version, state.watermark, state.schedule_id, state.suspended, [record], list[str]()
-    )
-    answer = admit(running.policies, state, override=run.override)
-    if isinstance(answer, Refuse):
-        record.end(answer.outcome, answer.reason, answer.message)
-    elif isinstance(answer, Wait):
-        record.phase = OpenPhase.QUEUED
-        change.cancel = list(answer.cancel)
-        for run_id, outcome, reason, message in answer.drop:
-            open_run = next(each for each in state.open_runs if each.run_id == run_id)
-            dropped = RunRecord(running.key, run_id, open_run.scheduled_at, open_run.trigger)
-            dropped.end(outcome, reason, message)
-            change.runs = [*change.runs, dropped]
-    return change

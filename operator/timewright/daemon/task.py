@@ -165,10 +165,7 @@ def timing_told(namespace: str, name: str, uid: str, schedule_id: str, timing: s
 
 def _missing_secret(spec: ScheduledTaskSpec, variables: Container[str]) -> Refused | None:
     """Tell which secret of a request this process does not have, if there is one."""
-    for index, header in enumerate(() if spec.http is None else spec.http.headers):
-        if header.value_from is None:
-            continue
-        reference = header.value_from.secret_key_ref
+    for index, reference in () if spec.http is None else spec.http.secrets():
         if secret_variable(reference.name, reference.key) not in variables:
             text = (
                 f"spec.http.headers[{index}].valueFrom: key {reference.key!r} of Secret {reference.name!r} is not in "

@@ -122,9 +122,8 @@ def _secret_variables(spec: ScheduledTaskSpec) -> list[Variable]:
     """Return the variables that carry secrets into the runner, each once."""
     if spec.http is None:
         return []
-    references = [header.value_from.secret_key_ref for header in spec.http.headers if header.value_from is not None]
     variables = {
         secret_variable(each.name, each.key): {"secretKeyRef": {"name": each.name, "key": each.key}}
-        for each in references
+        for _, each in spec.http.secrets()
     }
     return [{"name": name, "valueFrom": source} for name, source in variables.items()]

@@ -57,7 +57,7 @@ async def run_by_hand(task: Task, request: Request, ledger: Ledger, executor: Ex
             if first is not None:
                 return first if first.phase is None else await _wait_for_room(task, first, ledger, executor, locking)
         run = _new_run(task, request, parameters)
-        change = _change(task, request, stored, run)
+        change = change_of(task, stored, run, override=request.override)
         if run.phase is OpenPhase.CLAIMED:
             refused = await locking.take(task, run)
             if refused is not None:
@@ -99,13 +99,14 @@ def _new_run(task: Task, request: Request, parameters: Mapping[str, Any]) -> Run
     )
 
 
-def _change(task: Task, request: Request, stored: StoredTask, run: RunRecord) -> Change:
-    """Return what records the request, and note on the run whether it may start."""
+def change_of(task: Task, stored: StoredTask, run: RunRecord, *, override: bool) -> Change:
+    """Return what records a run that somebody asks for, and note on it whether it may start."""
     state = stored.state
+    run.phase = OpenPhase.CLAIMED
     change = Change(task.key, stored.version, state.watermark, state.schedule_id, state.suspended, runs=[run])
-    answer = admit(task.policies, state, override=request.override)
+    answer = admit(task.policies, state, override=override)
     if isinstance(answer, Refuse):
-        run.phase, run.outcome, run.reason, run.message = None, answer.outcome, answer.reason.value, answer.message
+        run.end(answer.outcome, answer.reason, answer.message)
     elif isinstance(answer, Wait):
         run.phase = OpenPhase.QUEUED
         change.cancel = list(answer.cancel)
@@ -115,9 +116,7 @@ def _change(task: Task, request: Request, stored: StoredTask, run: RunRecord) ->
 
 def _dropped(task: Task, stored: StoredTask, run_id: str, outcome: Outcome, reason: Reason, message: str) -> RunRecord:
     known = next(each for each in stored.state.open_runs if each.run_id == run_id)
-    return RunRecord(
-        task.key, run_id, known.scheduled_at, known.trigger, outcome=outcome, reason=reason.value, message=message
-    )
+    return RunRecord(task.key, run_id, known.scheduled_at, known.trigger).end(outcome, reason, message)
 
 
 def hold_back(task: Task, run: RunRecord, text: str, *, override: bool) -> None:
@@ -125,7 +124,7 @@ def hold_back(task: Task, run: RunRecord, text: str, *, override: bool) -> None:
     if task.policies.lock_policy is LockPolicy.WAIT and not override:
         run.phase = OpenPhase.QUEUED
     else:
-        run.phase, run.outcome, run.reason, run.message = None, Outcome.SKIPPED, Reason.LOCK_HELD.value, text
+        run.end(Outcome.SKIPPED, Reason.LOCK_HELD, text)
 
 
 async def _wait_for_room(task: Task, run: RunRecord, ledger: Ledger, executor: Executor, locking: Locking) -> RunRecord:

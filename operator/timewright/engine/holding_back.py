@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from timewright.decisions.task_state import OpenPhase, OpenRun
-from timewright.engine.planning import Plan
+from timewright.engine.planning import Plan, is_known
 from timewright.engine.task import Task
 from timewright.resources.vocabulary import LockPolicy, Outcome, Reason, Trigger
 from timewright.storage.records import RunRecord, StoredTask
@@ -71,7 +71,7 @@ class _HoldingBack:
     def _end(self, run: RunRecord, reason: Reason, message: str) -> None:
         self._back.add(run.run_id)
         del self._open[run.run_id]
-        run.phase, run.outcome, run.reason, run.message = None, Outcome.SKIPPED, reason.value, message
+        run.end(Outcome.SKIPPED, reason, message)
 
     def plan(self, look_again_at: int | None) -> Plan:
         planned, state = self._planned, self._planned.after.state
@@ -107,7 +107,5 @@ class _HoldingBack:
         return (
             change is not None
             and not (change.runs or change.cancel or change.ended)
-            and state.watermark is not None
-            and change.schedule_id == state.schedule_id
-            and change.suspended == state.suspended
+            and is_known(state, change.schedule_id, suspended=change.suspended)
         )

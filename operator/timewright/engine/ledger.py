@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from timewright.storage.clock import elapsed
 from timewright.storage.owner import new_owner
 from timewright.storage.protocol import OwnershipLost, Store, StoreError
 from timewright.storage.records import Change, RunRecord, StoredTask
@@ -24,8 +24,6 @@ _UNRECORDED_LIMIT = 100_000
 
 _NAMED = 5
 """How many runs a message names."""
-
-_BOOT_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
 _SAFE_SHARE = 0.8
 """The share of its lease within which an owner trusts that nobody takes it for dead."""
@@ -92,11 +90,14 @@ class Ledger:
         By a clock that runs on while the machine sleeps and that nobody sets, so a process that was stopped knows
         that others may have taken over.
         """
-        return _elapsed() < self._renewed_at + _SAFE_SHARE * self.store.lease_seconds
+        return elapsed() < self._renewed_at + _SAFE_SHARE * self.store.lease_seconds
 
     def may_start(self) -> bool:
-        """Tell whether what is claimed may start now. Where a store says less than a claim will do, it always may."""
-        return self.holds() or not (self.available or self.store.must_claim)
+        """Tell whether runs may begin now.
+
+        Where they must be claimed, each asks for itself; while the store is away, others go on without it.
+        """
+        return self.store.must_claim or self.holds() or not self.available
 
     async def load(self, keys: Collection[str]) -> Mapping[str, StoredTask]:
         """Return what is recorded of tasks, what was done unclaimed included; raises StoreError."""
@@ -216,7 +217,7 @@ class Ledger:
         await self._renew()
 
     async def _renew(self) -> None:
-        began = _elapsed()
+        began = elapsed()
         await self.store.renew(self.owner)
         self._renewed_at = began
         self._recovered()
@@ -264,8 +265,3 @@ def _settling(task: Task, runs: Sequence[RunRecord], stored: StoredTask) -> Chan
         suspended=state.suspended,
         runs=list(runs),
     )
-
-
-def _elapsed() -> float:
-    """Return seconds of a clock that only goes forward, sleep of the machine included where it can be had."""
-    return time.monotonic() if _BOOT_CLOCK is None else time.clock_gettime(_BOOT_CLOCK)

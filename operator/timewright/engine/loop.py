@@ -111,8 +111,8 @@ class Loop:
         except BaseException:
             self._executor.abandon(gate)
             raise
-        if self._ledger.may_start() or self._ledger.store.must_claim:
-            await self._executor.open(gate, second)  # runs that must be claimed ask themselves whether they still are
+        if self._ledger.may_start():
+            await self._executor.open(gate, second)
         else:
             self._executor.abandon(gate)
         if uncertain:

@@ -146,10 +146,13 @@ def is_idle(decision: Decision, state: TaskState) -> bool:
     return (
         not decision.start
         and decision.does_no_more_than_start
-        and state.watermark is not None
-        and decision.schedule_id == state.schedule_id
-        and decision.suspended == state.suspended
+        and is_known(state, decision.schedule_id, suspended=decision.suspended)
     )
+
+
+def is_known(state: TaskState, schedule_id: str | None, *, suspended: bool) -> bool:
+    """Tell whether it is recorded of a task already that it has this schedule, and whether it is suspended."""
+    return state.watermark is not None and schedule_id == state.schedule_id and suspended == state.suspended
 
 
 def _queued(task: Task, decision: Decision) -> list[RunRecord]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -66,6 +67,12 @@ class HttpRequest(Model):
         description="Response statuses that count as success: `204`, or a class such as `2xx`. Redirects are not "
         "followed, so a `3xx` is a failure unless named here.",
     )
+
+    def secrets(self) -> Iterator[tuple[int, SecretKeyReference]]:
+        """Yield the position of each header whose value is from a Secret, and which key of which Secret it is."""
+        for index, header in enumerate(self.headers):
+            if header.value_from is not None:
+                yield index, header.value_from.secret_key_ref
 
 
 class PythonCall(Model):

@@ -257,10 +257,7 @@ def _secrets(definition: Definition, environ: Mapping[str, str]) -> dict[str, st
         return {}
     request = cast("HttpRequest", definition.work)
     found: dict[str, str] = {}
-    for index, header in enumerate(request.headers):
-        if header.value_from is None:
-            continue
-        reference = header.value_from.secret_key_ref
+    for index, reference in request.secrets():
         variable = names.secret_variable(reference.name, reference.key)
         value = environ.get(variable)
         if value is None:

@@ -40,8 +40,7 @@ def archive_of(url: str) -> Archive:
 
     Raises StoreError for a URL that names none, and where its driver is not installed.
     """
-    scheme, colon, rest = url.partition(":")
-    if not (colon and scheme in {"postgresql", "postgres"} and rest.startswith("//")):
+    if not _is_postgresql(url):
         # Not the URL itself: it may have a password in it.
         raise StoreError(f"{VARIABLE} names no PostgreSQL database: expected postgresql://user@host/database")
     try:
@@ -49,6 +48,10 @@ def archive_of(url: str) -> Archive:
     except ImportError as error:
         raise _without_driver(error) from error
     return Archive(url)
+
+
+def _is_postgresql(url: str) -> bool:
+    return url.startswith(("postgresql://", "postgres://"))
 
 
 def _without_driver(error: ImportError) -> StoreError:
@@ -88,7 +91,7 @@ def _default(environ: Mapping[str, str]) -> Store:
 
 def _named(url: str, environ: Mapping[str, str]) -> Store:
     scheme, colon, rest = url.partition(":")
-    if colon and scheme in {"postgresql", "postgres"} and rest.startswith("//"):
+    if _is_postgresql(url):
         try:
             from timewright.storage.postgresql import PostgresqlStore
         except ImportError as error:

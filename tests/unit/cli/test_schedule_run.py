@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.schedules import NOON, Cli
+from tests.unit.cli.schedules import NOON, Cli, until
 from tests.unit.runner.harness import manifest
 
 TWO = """
@@ -141,12 +141,13 @@ def test_a_signal_ends_the_runs_and_records_that(cli: Cli, number: signal.Signal
     """)
     with cli.started("schedule:run", "--app", app, "--at", NOON) as run:
         run.wait_for("long | begun\n")
+        until(lambda: "Succeeded" in cli("schedule:history", "short", "--app", app).stdout)
         pid = (cli.folder / "pid").read_text().strip()
         run.send(number)
         code, output, _ = run.finish()
     assert code == 128 + number
     assert not Path("/proc", pid).exists()
-    assert "1 Cancelled" in output
+    assert output.endswith((f"At {NOON}: 1 Succeeded, 1 Cancelled.\n", f"At {NOON}: 1 Cancelled, 1 Succeeded.\n"))
     (record,) = cli.json("schedule:history", "long", "--app", app)
     assert record["status"]["outcome"] == "Cancelled"
     assert record["status"]["message"] == f"stopped by {number.name} from outside"

@@ -52,7 +52,6 @@ class Book:
     __slots__ = (
         "_later_trouble",
         "_on_its_way",
-        "_retention",
         "_step",
         "begins_at",
         "by_hand",

@@ -8,22 +8,16 @@ jump. Each write names the version that it was worked out from, so whoever was d
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from timewright.cluster.api import LEASES, Api, ApiError
+from timewright.storage.clock import elapsed
 from timewright.storage.protocol import OwnershipLost, StoreError
 
 Manifest = dict[str, Any]
 _Answer = TypeVar("_Answer")
-
-
-def elapsed() -> float:
-    """Return seconds of a clock that only goes forward, and goes on while the machine sleeps where it can be had."""
-    clock = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 class Lease:
