@@ -26,6 +26,9 @@ from tests.oracle.robfig import Robfig
 
 ROOT = Path(__file__).parents[2]
 LEASE_NAME = "timewright-daemon-default"
+UNJUDGED_SECONDS = 2
+"""The last seconds before a stage settles: whether their ticks come before that is anybody's guess."""
+
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
@@ -117,7 +120,7 @@ class Stage:
     def settle(self, seconds: float = 180.0) -> Verdict:
         """Suspend every task, let all come to its end and be told, and judge all that has happened."""
         self.people.stop()
-        until = int(time.time()) - 2
+        until = int(time.time()) - UNJUDGED_SECONDS
         for body in self.recorder.tasks():
             path = f"{TASKS.format(self.name)}/{body['metadata']['name']}"
             # What is to be decided on resuming is left undecided meanwhile, so everything comes to rest. A CronJob

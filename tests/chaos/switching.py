@@ -11,7 +11,7 @@ from tests.audit.evidence import seconds
 from tests.audit.recorder import TASKS
 from tests.chaos.load import EVERY_MINUTE, KEPT, QUICK, traced_command
 from tests.chaos.people import MERGE
-from tests.chaos.stage import Stage
+from tests.chaos.stage import UNJUDGED_SECONDS, Stage
 from tests.chaos.stand_ins import POD_SECONDS
 from tests.integration.operator_process import OperatorProcess
 from tests.objects import eventually, job_template
@@ -121,10 +121,11 @@ def _wait_for_hands(stage: Stage, modes: Manifest) -> None:
 
 
 def _wait_for_tick(stage: Stage) -> None:
-    """Wait until whoever decides each task has started the next tick."""
+    """Wait until whoever decides each task has started the next tick, and that is one to be judged."""
     minute = _next_minute()
     time.sleep(minute - time.time())
     eventually(lambda: all(_last_tick(each) >= minute for each in stage.recorder.tasks()))
+    time.sleep(max(0.0, minute + UNJUDGED_SECONDS + 1 - time.time()))
 
 
 def _last_tick(task: Manifest) -> int:
