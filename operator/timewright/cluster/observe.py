@@ -15,7 +15,7 @@ from timewright.decisions.observed import (
 )
 from timewright.desired import names
 from timewright.resources.model import parse_time
-from timewright.resources.vocabulary import Outcome, Phase, Trigger
+from timewright.resources.vocabulary import ConcurrencyPolicy, Outcome, Phase, Trigger
 
 Manifest = dict[str, Any]
 
@@ -70,6 +70,7 @@ def observe_cron_job(body: Manifest) -> ObservedCronJob:
         schedule=spec.get("schedule") or "",
         time_zone=spec.get("timeZone"),
         suspended=bool(spec.get("suspend")),
+        forbids_overlap=spec.get("concurrencyPolicy") == ConcurrencyPolicy.FORBID,
         handed_over=(metadata.get("annotations") or {}).get(names.HANDED_OVER_ANNOTATION),
         deleting="deletionTimestamp" in metadata,
     )

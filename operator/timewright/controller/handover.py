@@ -6,6 +6,7 @@ which names the version that was looked at.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,9 +16,10 @@ from timewright.controller.application import stop_application
 from timewright.controller.context import Sync
 from timewright.controller.reclaim import is_left_behind
 from timewright.decisions.acceptance import Accepted
-from timewright.decisions.handover import WAS_RUNNING, WAS_SUSPENDED, native_watermark
-from timewright.decisions.observed import ObservedCronJob
+from timewright.decisions.handover import WAS_RUNNING, WAS_SUSPENDED, native_watermark, waits_for_ends
+from timewright.decisions.observed import ObservedCronJob, ObservedJob
 from timewright.decisions.ownership import DEPLOYMENT, NATIVE, Decider, present, wanted
+from timewright.decisions.policies_of_spec import policies_of
 from timewright.desired import names
 from timewright.resources.scheduled_task import ScheduledTaskSpec
 
@@ -43,6 +45,8 @@ class Turn:
     """The last tick that has been decided, where they change hands."""
     leaving: bool = False
     """Whether they are about to change hands, so that nothing new is applied."""
+    waits_for: str | None = None
+    """The Job that has to end before they do."""
 
 
 async def take_turn(sync: Sync) -> Turn:
@@ -98,13 +102,19 @@ async def _from_cron_job(sync: Sync, to: Decider) -> Turn:
     found = await _cron_job(sync)
     if found is None:
         return Turn(NATIVE, to, native_watermark(sync.status, None, (), sync.now), leaving=True)
+    is_limited = isinstance(sync.verdict, Accepted) and waits_for_ends(policies_of(sync.verdict.spec))
+    active = _first_active(sync.operator.store.jobs.of(sync.key)) if is_limited else None
     if not (found.suspended and found.handed_over):
+        if active is not None and found.forbids_overlap and not found.suspended:
+            return Turn(NATIVE, leaving=True, waits_for=active.name)  # it goes on to skip ticks meanwhile
         await _suspend(sync, found)
         sync.operator.waits_no_more("settle", sync.task.uid)
     left = SETTLE_SECONDS - sync.operator.waited("settle", sync.task.uid)
     if left > 0:
         sync.wake_in(left)
         return Turn(NATIVE, leaving=True)
+    if active is not None:
+        return Turn(NATIVE, leaving=True, waits_for=active.name)
     live = await _read(sync)
     if live is not None and not live.suspended:
         sync.operator.waits_no_more("settle", sync.task.uid)
@@ -113,7 +123,15 @@ async def _from_cron_job(sync: Sync, to: Decider) -> Turn:
     selector = f"{names.TASK_LABEL}={sync.key.label}"
     pages = sync.operator.api.list_all(JOBS, sync.key.namespace, selector)
     jobs = [observe_job(body) async for page in pages for body in page]
+    unseen = _first_active(jobs) if is_limited else None
+    if unseen is not None:
+        sync.wake_in(SETTLE_SECONDS)
+        return Turn(NATIVE, leaving=True, waits_for=unseen.name)
     return Turn(NATIVE, to, native_watermark(sync.status, live, jobs, sync.now), leaving=True)
+
+
+def _first_active(jobs: Iterable[ObservedJob]) -> ObservedJob | None:
+    return min((job for job in jobs if job.active), key=lambda job: (job.created_at, job.name), default=None)
 
 
 async def _keep_suspended(sync: Sync) -> None:

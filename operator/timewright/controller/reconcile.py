@@ -91,7 +91,7 @@ async def reconcile(operator: Operator, key: TaskKey) -> float | None:
         await _reconcile_application(sync, turn, raw_status)
         return sync.wake_after
 
-    not_ready = HANDING_OVER if turn.leaving else await apply_cron_job(sync)
+    not_ready = _handing_over(turn) if turn.leaving else await apply_cron_job(sync)
     applied = operator.applied.get(task.uid)
     if applied is not None and operator.may_wait(applied):
         return TOLD_LATER_SECONDS  # schedules come first: what can be told of this one is told after those that wait
@@ -106,12 +106,16 @@ async def reconcile(operator: Operator, key: TaskKey) -> float | None:
     return sync.wake_after
 
 
-HANDING_OVER = "HandingOver", "its ticks are about to change hands; none is lost by it"
+def _handing_over(turn: Turn) -> tuple[str, str]:
+    if turn.waits_for is None:
+        return "HandingOver", "its ticks are about to change hands; none is lost by it"
+    rule = "since its runs must not overlap; delete the Job if it is not to be waited for"
+    return "HandingOver", f"its ticks change hands once Job {turn.waits_for} has ended, {rule}"
 
 
 async def _reconcile_application(sync: Sync, turn: Turn, raw_status: dict[str, Any]) -> None:
     """Do for an application that keeps running what is done for other tasks: it has a Deployment in place of Jobs."""
-    not_ready = HANDING_OVER if turn.leaving else await keep_application(sync)
+    not_ready = _handing_over(turn) if turn.leaving else await keep_application(sync)
     await record_runs(sync)
     await refuse_manual_runs(sync)
     summarize(sync, not_ready, "the Deployment is applied")

@@ -75,7 +75,7 @@ class Adoption:
             tenure.store.keep_proven(task.uid)
         for name in list(tenure.known.runs[task.name]):
             self._others.count(task, name)
-        if task.task is not None:
+        if task.task is not None and not task.given_back:
             tenure.running[task.uid] = self.runnable(task, task.task)
             self._hold_locks(task.task, book)
 

@@ -1,15 +1,21 @@
-"""How a leader gives a task back to the operator: it claims no more, lets start what it has claimed, and says so."""
+"""How a leader gives a task back to the operator: it claims no more, lets start what it has claimed, and says so.
+
+Of a task whose runs must not overlap it waits for a moment without one: who decides afterwards knows nothing of them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 
 from timewright.daemon import documents
 from timewright.daemon.last_words import LastWords
 from timewright.daemon.tenure import Tenure
 from timewright.daemon.writer import to_the_end
+from timewright.decisions.handover import decides_while_active, waits_for_ends
+from timewright.decisions.policies import Policies
 from timewright.decisions.task_state import OpenPhase
 from timewright.engine.executor import Executor
 from timewright.engine.loop import Loop
@@ -42,8 +48,13 @@ class GivingBack:
     async def _give_back(self, uid: str) -> None:
         tenure = self._tenure
         try:
+            if not await self._wait_for_ends(uid, decides_while_active):
+                return
             until = await self._loop.release_task(uid)
             await self._wait_for_starts(uid)
+            if not await self._wait_for_ends(uid, waits_for_ends):
+                self._loop.remove_task(uid)
+                return
             book, task = tenure.store.book(uid), tenure.known.tasks.get(uid)
             if book is None or task is None:
                 return
@@ -64,6 +75,38 @@ class GivingBack:
             tenure.spawn(LastWords(tenure).tell_ends(late))
         finally:
             self.going.pop(uid, None)
+            if not self._is_to_go(uid):
+                self._look_again(uid)
+
+    def _look_again(self, uid: str) -> None:
+        """Follow what a task has become meanwhile, and what people asked for of it."""
+        tenure = self._tenure
+        tenure.changed.put_nowait(uid)
+        task = tenure.known.tasks.get(uid)
+        for run in tenure.known.open_by_hand.values():
+            if task is not None and run.task_name == task.name:
+                tenure.asked.put_nowait(run.name)
+
+    def _is_to_go(self, uid: str) -> bool:
+        """Tell whether a task is still to be given back; meanwhile it may have come back, or have been deleted."""
+        task = self._tenure.known.tasks.get(uid)
+        return task is not None and task.given_back
+
+    async def _wait_for_ends(self, uid: str, is_to_wait: Callable[[Policies], bool]) -> bool:
+        """Wait until nothing is active, if the policies ask for that; tell whether the task is still to be given."""
+        task = self._tenure.running.get(uid)
+        is_waiting = task is not None and is_to_wait(task.policies) and self._is_active(uid)
+        if is_waiting and task is not None:
+            logger.info("%s is given back once none of its runs is active", task.name)
+            self._tenure.writer.note(uid, urgent=True)
+        while is_waiting:
+            await asyncio.sleep(_LOOK_SECONDS)
+            is_waiting = self._is_to_go(uid) and self._is_active(uid)
+        return self._is_to_go(uid)
+
+    def _is_active(self, uid: str) -> bool:
+        book = self._tenure.store.book(uid)
+        return book is not None and any(run.phase is OpenPhase.RUNNING for run in book.open.values())
 
     async def _wait_for_starts(self, uid: str) -> None:
         deadline = time.monotonic() + _START_SECONDS

@@ -95,8 +95,8 @@ class KnownTask:
 
     @property
     def withheld(self) -> Refused | None:
-        """Why what it says now cannot run in this process, if it cannot."""
-        return self.read.withheld
+        """Why what it says now does not run in this process yet, if it does not."""
+        return _HANDING_OVER if self.given_back else self.read.withheld
 
     def note_written(self, version: str, status: Manifest) -> None:
         """Take over what a write of our own has made of it, until the watch tells more."""
@@ -198,6 +198,8 @@ class Known:
                 accepted = known.read if known is not None and known.read.task is not None else self._accepted(body)
                 read = replace(read, task=accepted.task, template=accepted.template)
         task = KnownTask(body, read, self.daemon)
+        if task.given_back and known is not None:  # until it is gone it is what it was
+            task.read = replace(read, task=known.read.task, template=known.read.template)
         before = self.uids.get(task.name)
         self.tasks[task.uid] = task
         self.uids[task.name] = task.uid
@@ -285,6 +287,11 @@ def read_status(raw: Manifest) -> ScheduledTaskStatus:
             continue
     return ScheduledTaskStatus()
 
+
+_HANDING_OVER = Refused(
+    "HandingOver",
+    "its ticks are about to change hands: where its runs must not overlap, once none is active; no tick is lost by it",
+)
 
 _OF_ANOTHER_MODE = ScheduledTaskSpec.model_construct(mode=Mode.CRON_JOB)
 """The spec of tasks of which nothing else matters here."""

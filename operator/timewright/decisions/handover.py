@@ -6,13 +6,32 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from timewright.decisions.observed import ObservedCronJob, ObservedJob
+from timewright.decisions.overlap import UNLIMITED, most_active
 from timewright.decisions.ownership import DEPLOYMENT, NATIVE, Decider
+from timewright.decisions.policies import Policies
 from timewright.resources.scheduled_task import DeploymentStatus, ScheduledTaskStatus
-from timewright.resources.vocabulary import Mode
+from timewright.resources.vocabulary import ConcurrencyPolicy, Mode
 
 WAS_RUNNING = "WasRunning"
 WAS_SUSPENDED = "WasSuspended"
 """What a CronJob was when it was handed over: the value of its annotation."""
+
+
+def waits_for_ends(policies: Policies) -> bool:
+    """Tell whether the ticks of a task may change hands only when none of its runs is active.
+
+    Whoever takes them over knows nothing of the runs of the other side, so it could start one beside them.
+    """
+    return most_active(policies) < UNLIMITED
+
+
+def decides_while_active(policies: Policies) -> bool:
+    """Tell whether whoever has the ticks is to go on deciding them until no run is active.
+
+    Of a task that skips them meanwhile they are decided at once, and there is a gap for certain. The ticks of others
+    wait, as one that queues or replaces runs may never be without one.
+    """
+    return policies.concurrency is ConcurrencyPolicy.FORBID and most_active(policies) == 1
 
 
 def native_watermark(

@@ -102,6 +102,8 @@ class ObservedCronJob:
     schedule: str = ""
     time_zone: str | None = None
     suspended: bool = False
+    forbids_overlap: bool = False
+    """Whether it skips ticks while a run is active."""
     handed_over: str | None = None
     """Set while it is suspended because something else is to decide the ticks, see `decisions.handover`."""
     deleting: bool = False

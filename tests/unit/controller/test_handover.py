@@ -134,6 +134,87 @@ async def test_everything_recorded_up_to_then_is_in_the_status_that_the_daemon_g
     assert len(told["countedRuns"]) == 2
 
 
+def waiting_for(cluster: Cluster) -> str:
+    """Return what keeps the ticks from changing hands, as the status tells."""
+    (ready,) = [each for each in status(cluster)["conditions"] if each["type"] == "Ready"]
+    return str(ready["message"]) if ready["reason"] == "HandingOver" else ""
+
+
+async def test_a_cron_job_that_forbids_overlap_skips_ticks_until_its_job_has_ended() -> None:
+    cluster = Cluster()
+    replica = await native(cluster, concurrencyPolicy="Forbid")
+    job = cluster.tick(0)
+
+    edit(cluster, **DAEMON)
+    await pass_time(cluster, replica, SETTLE_SECONDS + 5)
+    assert not cron_job(cluster)["spec"].get("suspend")
+    assert job in waiting_for(cluster)
+    cluster.finish(job)
+    await pass_time(cluster, replica, SETTLE_SECONDS + 2)
+
+    assert status(cluster)["scheduledBy"] == "Daemon"
+    assert status(cluster)["counters"]["succeeded"] == 1
+
+
+async def test_a_job_that_comes_as_the_cron_job_is_suspended_has_to_end_as_well() -> None:
+    cluster = Cluster()
+    replica = await native(cluster, concurrencyPolicy="Forbid")
+
+    edit(cluster, **DAEMON)
+    await replica.settle()
+    job = cluster.tick(1)
+    await pass_time(cluster, replica, SETTLE_SECONDS + 60)
+    assert "scheduledBy" not in status(cluster)
+    assert cron_job(cluster)["spec"]["suspend"] is True
+    cluster.finish(job)
+    await pass_time(cluster, replica, SETTLE_SECONDS + 1)
+
+    assert status(cluster)["scheduledBy"] == "Daemon"
+    assert parse_time(status(cluster)["watermark"]) == NOON + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("policies", "is_to_wait"),
+    [
+        ({"concurrencyPolicy": "Replace"}, True),
+        ({"concurrencyPolicy": "Queue"}, True),
+        ({"maxConcurrent": 2}, True),
+        ({"concurrencyPolicy": "Allow"}, False),
+    ],
+)
+async def test_other_cron_jobs_are_suspended_at_once_and_what_is_limited_waits_for_their_jobs(
+    policies: dict[str, Any], is_to_wait: bool
+) -> None:
+    cluster = Cluster()
+    replica = await native(cluster)
+    job = cluster.tick(0)
+
+    edit(cluster, **DAEMON, **policies)
+    await pass_time(cluster, replica, SETTLE_SECONDS + 5)
+    assert cron_job(cluster)["spec"]["suspend"] is True
+    assert (status(cluster).get("scheduledBy") == "Daemon") is not is_to_wait
+    assert (job in waiting_for(cluster)) is is_to_wait
+    cluster.finish(job)
+    await pass_time(cluster, replica, SETTLE_SECONDS + 1)
+
+    assert status(cluster)["scheduledBy"] == "Daemon"
+
+
+async def test_a_task_that_is_no_longer_to_change_hands_stays_with_its_cron_job() -> None:
+    cluster = Cluster()
+    replica = await native(cluster, concurrencyPolicy="Forbid")
+    cluster.finish(cluster.tick(0))
+    cluster.tick(1)
+
+    edit(cluster, **DAEMON)
+    await pass_time(cluster, replica, SETTLE_SECONDS + 5)
+    edit(cluster, mode="CronJob")
+    await pass_time(cluster, replica, 5)
+
+    assert not cron_job(cluster)["spec"].get("suspend")
+    assert not waiting_for(cluster)
+
+
 async def test_a_cron_job_that_somebody_resumes_is_suspended_again() -> None:
     cluster = Cluster()
     replica = await handed_to_daemon(cluster)

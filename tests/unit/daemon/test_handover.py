@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -28,6 +29,11 @@ def _forget() -> Iterator[None]:
 
 def python(cluster: LiveCluster, name: str = "task", function: str = "note", **more: Any) -> None:
     cluster.daemon_task(name, command=None, python={"call": f"tests.unit.daemon.tasks:{function}"}, **more)
+
+
+def once() -> str:
+    """Return a schedule that is due in two seconds, and not again in a year."""
+    return f"{datetime.fromtimestamp(time.time() + 2, UTC):%S %M %H %d %m} *"
 
 
 def ticks() -> list[int]:
@@ -120,7 +126,7 @@ async def test_a_fault_while_a_task_is_given_back_is_made_up_for_and_passes_over
 
 async def test_runs_that_are_active_when_their_task_is_given_back_end_with_a_record() -> None:
     cluster = LiveCluster()
-    python(cluster, function="long", concurrencyPolicy="Forbid")
+    python(cluster, function="long", schedule=once())
     async with Replica(cluster):
         await until(ticks)
         cluster.edit(SCHEDULED_TASKS, "task", lambda body: body["spec"].update(mode="CronJob"))
@@ -136,7 +142,7 @@ async def test_a_run_that_goes_on_while_its_task_leaves_and_comes_back_is_record
     is_back_before_its_end: bool,
 ) -> None:
     cluster = LiveCluster()
-    python(cluster, function="wait_for_release", concurrencyPolicy="Forbid")
+    python(cluster, function="wait_for_release", schedule=once())
     async with Replica(cluster):
         await until(ticks)
         cluster.edit(SCHEDULED_TASKS, "task", lambda body: body["spec"].update(mode="CronJob"))
@@ -161,7 +167,7 @@ async def test_a_run_that_goes_on_while_its_task_leaves_and_comes_back_is_record
 
 async def test_a_run_that_ends_while_its_task_is_given_back_is_recorded_and_left_to_be_counted() -> None:
     cluster = LiveCluster()
-    python(cluster, function="wait_for_release", concurrencyPolicy="Forbid")
+    python(cluster, function="wait_for_release", schedule=once())
     async with Replica(cluster) as replica:
         await until(ticks)
         leader = replica.process.leader
@@ -179,3 +185,75 @@ async def test_a_run_that_ends_while_its_task_is_given_back_is_recorded_and_left
     (name,) = [name for name, run in cluster.runs().items() if run["status"].get("outcome") == "Succeeded"]
     assert name not in cluster.status()["countedRuns"]
     assert not cluster.status()["counters"].get("succeeded")
+
+
+def outcomes(cluster: LiveCluster) -> Counter[str]:
+    return Counter(run["status"].get("outcome", "") for run in cluster.runs().values())
+
+
+def to_cron_job(body: dict[str, Any]) -> None:
+    body["spec"].update(mode="CronJob")
+
+
+async def test_a_task_that_forbids_overlap_is_given_back_once_no_run_is_active_and_skips_ticks_until_then() -> None:
+    cluster = LiveCluster()
+    python(cluster, function="wait_for_release", concurrencyPolicy="Forbid", failedRunsHistoryLimit=20)
+    async with Replica(cluster):
+        await until(ticks)
+        cluster.edit(SCHEDULED_TASKS, "task", to_cron_job)
+        await until(lambda: outcomes(cluster)["Skipped"] >= 3)
+        assert cluster.status()["scheduledBy"] == "Daemon"
+        (ready,) = [each for each in cluster.status()["conditions"] if each["type"] == "Ready"]
+        assert (ready["status"], ready["reason"]) == ("False", "HandingOver")
+        assert "keeps running" in ready["message"]
+        tasks.is_released.set()
+        await until(lambda: cluster.status().get("scheduledBy") == "CronJob")
+    assert "" not in outcomes(cluster), "nothing goes on"
+    counters = cluster.status()["counters"]
+    watermark = int(parse_time(cluster.status()["watermark"]).timestamp())
+    assert sum(counters.values()) == watermark - min(ticks()) + 1, "every tick up to then was decided"
+    assert counters["succeeded"] == len(ticks())
+
+
+async def test_a_task_that_queues_runs_is_given_back_once_no_run_is_active_and_decides_nothing_until_then() -> None:
+    cluster = LiveCluster()
+    python(cluster, function="wait_for_release", concurrencyPolicy="Queue")
+    async with Replica(cluster):
+        await until(ticks)
+        cluster.edit(SCHEDULED_TASKS, "task", to_cron_job)
+        await asyncio.sleep(3)
+        assert cluster.status()["scheduledBy"] == "Daemon"
+        tasks.is_released.set()
+        await until(lambda: cluster.status().get("scheduledBy") == "CronJob")
+    assert len(ticks()) == 1
+    assert "" not in outcomes(cluster), "nothing goes on"
+
+
+@pytest.mark.parametrize("policy", ["Forbid", "Queue"])
+async def test_a_task_that_comes_back_while_its_run_is_waited_for_goes_on(policy: str) -> None:
+    cluster = LiveCluster()
+    python(cluster, function="wait_for_release", concurrencyPolicy=policy)
+    async with Replica(cluster):
+        await until(ticks)
+        cluster.edit(SCHEDULED_TASKS, "task", to_cron_job)
+        await asyncio.sleep(2)
+        cluster.edit(SCHEDULED_TASKS, "task", lambda body: body["spec"].update(mode="Daemon"))
+        await asyncio.sleep(1)
+        tasks.is_released.set()
+        await until(lambda: len(ticks()) >= 4)
+    assert cluster.status()["scheduledBy"] == "Daemon"
+    assert max(Counter(ticks()).values()) == 1
+
+
+async def test_a_task_that_is_deleted_while_its_run_is_waited_for_has_that_ended() -> None:
+    cluster = LiveCluster()
+    python(cluster, function="wait_for_release", concurrencyPolicy="Forbid")
+    async with Replica(cluster) as replica:
+        await until(ticks)
+        leader = replica.process.leader
+        assert leader is not None
+        cluster.edit(SCHEDULED_TASKS, "task", to_cron_job)
+        await asyncio.sleep(1)
+        cluster.remove(SCHEDULED_TASKS, "task")
+        await until(lambda: leader.executor is not None and not leader.executor.active)
+        assert not leader.tasks
