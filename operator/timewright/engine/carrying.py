@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from timewright.decisions.task_state import OpenPhase
 from timewright.engine.telling import instant
@@ -15,7 +15,8 @@ from timewright.runner.definition import DefinitionError
 from timewright.runner.elsewhere import Elsewhere
 from timewright.runner.masking import Masker
 from timewright.runner.output import Output
-from timewright.runner.run import execute
+from timewright.runner.plain_call import carry_out_when
+from timewright.runner.run import execute, is_plain
 from timewright.storage.protocol import StoreError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from timewright.engine.running import Running
     from timewright.engine.surroundings import Surroundings
     from timewright.engine.task import Task
+    from timewright.runner.call import Call
     from timewright.runner.run_result import RunResult
     from timewright.storage.records import RunRecord
 
@@ -44,13 +46,36 @@ class Carrying:
 
     def carry_out(self, running: Running) -> Coroutine[Any, Any, None]:
         """Bring a run to its outcome, which is then in its record. To be awaited."""
-        if running.context is not None and not (running.task.exclusive or running.task.conditions):
-            return self._execute(running)  # nothing else can come before
-        return self._judge(running)
+        task, context, output = running.task, running.context, running.output
+        if context is None or output is None or task.exclusive or task.conditions:
+            return self._judge(running)
+        if not is_plain(task.definition, output, self._surroundings.deadline):
+            return self._judge(running)
+        return self._call(running, context, output)  # nothing else can come before
+
+    async def _call(self, running: Running, context: RunContext, output: Output) -> None:
+        """Make a plain call, which waits for nothing but its second."""
+
+        def starts() -> bool:
+            may_start = self._may_start is None or self._may_start()
+            if may_start:
+                run.phase = OpenPhase.RUNNING
+            return may_start
+
+        run, call = running.run, cast("Call", running.task.definition.work)
+        grace = self._surroundings.grace_seconds
+        carrier, stop = running.carrier, running.stop
+        result = await carry_out_when(running.line, starts, call, context, output, stop, grace, carrier)
+        if result is None:
+            run.end(Outcome.MISSED, Reason.DOWNTIME, _NOT_HELD)
+        else:
+            _copy(result, run)
 
     async def _judge(self, running: Running) -> None:
         """Execute a run if it may start here and now, once there is room for it."""
         task, run = running.task, running.run
+        if running.line is not None:
+            await running.line
         unprotected = self._unprotected(running)
         if unprotected is not None:
             run.end(Outcome.SKIPPED, Reason.UNPROTECTED, unprotected)

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from timewright.decisions.task_state import OpenPhase
 from timewright.engine.carrying import Carrying
+from timewright.engine.gate import Gate, Line
 from timewright.engine.running import Running
 from timewright.resources.vocabulary import Outcome, Reason, Trigger
 from timewright.runner.elsewhere import Elsewhere
+from timewright.runner.guarded_call import prepare
 
 if TYPE_CHECKING:
-    from timewright.engine.gate import Gate
     from timewright.engine.ledger import Ledger
     from timewright.engine.surroundings import Surroundings
     from timewright.engine.task import Task
@@ -26,8 +27,8 @@ _BATCH = 20_000
 """How many runs are made ready to begin before these do."""
 
 
-_LONGEST_AHEAD = 0.1
-_SHARE_AHEAD = 0.7
+_LONGEST_AHEAD = 0.25
+_SHARE_AHEAD = 1.1
 """What part of the time that beginning many runs took the last time is allowed for it before their second."""
 
 _Key: TypeAlias = tuple[str, str]
@@ -79,7 +80,7 @@ class Executor:
         if not claimed:
             self._ledger.keep_unclaimed(task, run)
         if gate is None or gate.is_open:
-            self._begin(running)
+            self._begin(running, asyncio.get_running_loop(), None if gate is None else gate.line)
         else:
             gate.waiting[key] = running
             if task.definition.is_plain_call and task.in_background and not resumed:
@@ -90,19 +91,32 @@ class Executor:
         return min(_LONGEST_AHEAD, _SHARE_AHEAD * self._seconds_to_begin * len(gate.waiting))
 
     async def open(self, gate: Gate, second: int) -> None:
-        """Begin the runs that wait behind a gate in that second, and from now on all that come to it."""
-        began, ready = time.monotonic(), list(gate.waiting)
+        """Begin the runs that wait behind a gate in that second, and from now on all that come to it.
+
+        They are brought to their line before it comes, so that nothing but their start is left to do then.
+        """
         gate.is_open = True
-        for number, key in enumerate(ready, 1):
-            running = gate.waiting.pop(key, None)
-            if running is not None:
-                self._begin(running)
-            if number % _BATCH == 0:
+        ready = list(gate.waiting)
+        took = 0.0
+        if not ready:
+            return
+        prepare()
+        loop = asyncio.get_running_loop()
+        for first in range(0, len(ready), _BATCH):
+            began = time.monotonic()
+            line = gate.line = Line()
+            for key in ready[first : first + _BATCH]:
+                running = gate.waiting.pop(key, None)
+                if running is not None:
+                    self._begin(running, loop, line)
+            try:
+                await asyncio.sleep(0)  # each comes to the line
+                took += time.monotonic() - began
+            finally:
                 _hold_back_until(second)
-                await asyncio.sleep(0)  # these begin before the next are made ready
-        if ready:
-            self._seconds_to_begin = (time.monotonic() - began) / len(ready)
-        _hold_back_until(second)
+                line.set_result(None)
+            await asyncio.sleep(0)  # these start before the next are made ready
+        self._seconds_to_begin = took / len(ready)
 
     def abandon(self, gate: Gate) -> None:
         """Forget the runs that wait behind a gate: their outcome is for others to tell."""
@@ -110,8 +124,9 @@ class Executor:
             self.active.pop(key, None)
         gate.waiting.clear()
 
-    def _begin(self, running: Running) -> None:
-        running.carrier = asyncio.get_running_loop().create_task(self._run(running))
+    def _begin(self, running: Running, loop: asyncio.AbstractEventLoop, line: Line | None) -> None:
+        running.line = line
+        running.carrier = loop.create_task(self._run(running))
 
     def cancel(self, task: str, run_id: str) -> None:
         """Ask one run to end, because a person wants so."""

@@ -15,6 +15,9 @@ _MANY = 1_000_000
 _SOME = 400_000
 """The same while there is nothing to do."""
 
+_OF_A_RUN = 40
+"""How many of them belong to a run that is active: those are no garbage."""
+
 _IDLE_SECONDS = 0.15
 """How long there must be nothing to do: longer than it takes to look at that many objects."""
 
@@ -31,9 +34,9 @@ def pass_over_what_stays() -> None:
     gc.set_threshold(_MANY, 50, 100)
 
 
-def collect_if_idle(seconds: float) -> None:
-    """Collect garbage if there may be much, and nothing to do for so many seconds."""
+def collect_if_idle(seconds: float, active: int) -> None:
+    """Collect garbage if there may be much, with so many runs active, and nothing to do for so many seconds."""
     global _collected
-    if seconds >= _IDLE_SECONDS and gc.get_count()[0] > _SOME:
+    if seconds >= _IDLE_SECONDS and gc.get_count()[0] > _SOME + _OF_A_RUN * active:
         _collected += 1
         gc.collect(1 if _collected % _FULL else 2)

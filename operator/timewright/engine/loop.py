@@ -108,13 +108,10 @@ class Loop:
             while 0 < delay < LONGEST_LEAD_SECONDS:
                 await asyncio.sleep(delay)
                 delay = opening - time.time()
-        except BaseException:
-            self._executor.abandon(gate)
-            raise
-        if self._ledger.may_start():
-            await self._executor.open(gate, second)
-        else:
-            self._executor.abandon(gate)
+            if self._ledger.may_start():
+                await self._executor.open(gate, second)
+        finally:
+            self._executor.abandon(gate)  # those that have not begun by now are not to
         if uncertain:
             await asyncio.sleep(0)  # what is claimed starts first
             # Even if all is to end by now: a claim for some ticks of a second speaks for all of them.
@@ -169,7 +166,7 @@ class Loop:
 
     async def _sleep_until(self, instant: float | None) -> None:
         seconds = _LONGEST_SLEEP if instant is None else min(_LONGEST_SLEEP, max(0.0, instant - time.time()))
-        garbage.collect_if_idle(seconds)
+        garbage.collect_if_idle(seconds, len(self._executor.active))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._woken.wait()

@@ -22,13 +22,18 @@ class Driver:
 
     __slots__ = ("_coroutine", "_done", "_given_up", "_grace", "_task", "_timer", "cancelled", "disturbed")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], grace_seconds: float) -> None:
-        """Drive that coroutine, and drop it if it goes on that long after it was cancelled."""
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, Any], grace_seconds: float, task: asyncio.Task[Any] | None = None
+    ) -> None:
+        """Drive that coroutine, and drop it if it goes on that long after it was cancelled.
+
+        `task` is the asyncio task in which this is awaited, if that is known already.
+        """
         self.disturbed = False
         """Whether somebody else has cancelled the asyncio task, and nobody taken that back."""
         self._coroutine = coroutine
         self._grace = grace_seconds
-        self._task: asyncio.Task[Any] | None = None
+        self._task = task
         self._timer: asyncio.TimerHandle | None = None
         self.cancelled = False
         """Whether `cancel` was called in time."""
@@ -46,7 +51,9 @@ class Driver:
 
     def __await__(self) -> Generator[Any, Any, Any]:
         """Run the coroutine to its end. Raises what it raises, and GivenUp when it was dropped."""
-        self._task = task = asyncio.current_task()
+        if self._task is None:
+            self._task = asyncio.current_task()
+        task = self._task
         if task is None:
             raise RuntimeError("a Driver is awaited within an asyncio task")
         cancelled_before = task.cancelling()

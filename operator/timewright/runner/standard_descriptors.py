@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import os
@@ -11,6 +12,8 @@ _FIRST_SPARE = 64
 """Spare copies are numbered from here, out of the way of code that closes the first few."""
 
 _spare: dict[int, int] = {}
+_is_due_on: asyncio.AbstractEventLoop | None = None
+"""The event loop that is about to restore them."""
 
 
 def protect() -> None:
@@ -34,3 +37,17 @@ def restore() -> None:
         except OSError:
             with contextlib.suppress(OSError):
                 os.dup2(spare, descriptor)
+
+
+def restore_soon() -> None:
+    """Do so when the event loop comes to it: once for all functions that end until then."""
+    global _is_due_on
+    if _is_due_on is None or _is_due_on.is_closed():
+        _is_due_on = asyncio.get_running_loop()
+        _is_due_on.call_soon(_restore_now)
+
+
+def _restore_now() -> None:
+    global _is_due_on
+    _is_due_on = None
+    restore()

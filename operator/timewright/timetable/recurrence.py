@@ -32,24 +32,29 @@ class _Passes(NamedTuple):
 class Recurrence:
     """The ticks of a set of wall-clock times in one zone under one policy."""
 
-    __slots__ = ("_asked", "_passes", "_tick", "policy", "wallclock", "zone")
+    __slots__ = ("_latest", "_passes", "_previous", "policy", "wallclock", "zone")
 
     def __init__(self, wallclock: WallClock, zone: Zone, policy: DaylightSaving | None = None) -> None:
         self.wallclock = wallclock
         self.zone = zone
         self.policy = policy or DaylightSaving()
         self._passes: _Passes | None = None
-        self._asked, self._tick = 1, 0
-        # The last question and its answer: whoever decides asks for the tick after this one, and comes back with it.
+        self._latest = self._previous = 1, 0
+        # The last questions and their answers: whoever decides asks for a tick and for the one after it, and comes back
+        # with that one; and many tasks have one schedule.
 
     def first_from(self, instant: int) -> int | None:
         """Return the first tick at or after an instant, or ``None`` when there is none up to the year 9999."""
-        if self._asked <= instant <= self._tick:
-            return self._tick
-        tick = self._first_from(instant)
-        if tick is not None:
-            self._asked, self._tick = instant, tick
-        return tick
+        asked, tick = self._latest
+        if asked <= instant <= tick:
+            return tick
+        asked, tick = self._previous
+        if asked <= instant <= tick:
+            return tick
+        found = self._first_from(instant)
+        if found is not None:
+            self._previous, self._latest = self._latest, (instant, found)
+        return found
 
     def _first_from(self, instant: int) -> int | None:
         while EARLIEST <= instant < LATEST:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from random import Random
@@ -41,6 +42,22 @@ def schedules(draw: st.DrawFn) -> Schedule:
 instants = st.integers(1_704_067_200, 2_019_686_400).map(lambda second: datetime.fromtimestamp(second, UTC)) | (
     st.integers(0, 9 * 86_400).map(lambda second: datetime(2026, 10, 24, tzinfo=UTC) + timedelta(seconds=second))
 )
+
+
+@settings(max_examples=120, deadline=None)
+@given(schedules(), instants, st.lists(st.integers(-4_000, 4_000), min_size=2, max_size=12))
+def test_an_answer_does_not_depend_on_what_was_asked_before(
+    schedule: Schedule, start: datetime, steps: list[int]
+) -> None:
+    untouched = deepcopy(schedule)
+    instant = start
+    for step in steps:
+        instant += timedelta(seconds=step)
+        found = schedule.next_after(instant)
+        assert found == deepcopy(untouched).next_after(instant)
+        assert schedule.next_after(instant) == found
+        following = None if found is None else schedule.next_after(found)
+        assert following == (None if found is None else deepcopy(untouched).next_after(found))
 
 
 @settings(max_examples=120, deadline=None)
