@@ -204,7 +204,7 @@ class Writer:
         current = self._known.tasks.get(task.uid)
         if current is not None:
             current.note_written(body["metadata"]["resourceVersion"], found)
-        return found.get("decided") == status.get("decided") and found.get("counters") == status.get("counters")
+        return all(found.get(field) == status.get(field) for field in _TELLING)
 
     async def _remove_runs(self, task: KnownTask) -> int:
         """Remove TaskRuns beyond what the task keeps, the oldest of each kind."""
@@ -259,6 +259,10 @@ def _is_new(book: Book) -> bool:
     """Tell whether nobody has written a status of a task yet, and all that there is to tell of it is well."""
     written = book.written
     return written.revision is None and written.watermark is None and not (book.others or book.by_hand)
+
+
+_TELLING = ("scheduledBy", "daemon", "watermark", "decided", "counters")
+"""What a status tells whoever decides next. Two that are alike in this are one."""
 
 
 async def _nothing() -> None:

@@ -17,6 +17,7 @@ from timewright.cluster.api import SCHEDULED_TASKS, TASK_RUNS
 from timewright.daemon.documents import at
 from timewright.daemon.writer import Writer
 from timewright.resources.model import parse_time
+from timewright.resources.vocabulary import Outcome
 
 
 @pytest.fixture(autouse=True)
@@ -257,3 +258,26 @@ async def test_a_task_that_is_deleted_while_its_run_is_waited_for_has_that_ended
         cluster.remove(SCHEDULED_TASKS, "task")
         await until(lambda: leader.executor is not None and not leader.executor.active)
         assert not leader.tasks
+
+
+async def test_a_task_that_is_given_back_as_soon_as_it_was_taken_is_so_although_its_status_changes_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = LiveCluster()
+    python(cluster, schedule="0 0 29 2 *")
+    counters = {outcome.value.lower(): 0 for outcome in Outcome}
+    handed = {"scheduledBy": "Daemon", "daemon": "default", "watermark": at(time.time()), "counters": counters}
+    cluster.edit(SCHEDULED_TASKS, "task", lambda body: body.update(status=handed))
+    cluster.edit(SCHEDULED_TASKS, "task", to_cron_job)
+    write, changes = Writer._write_status, iter(["somebody changed something"])
+
+    async def as_somebody_writes(writer: Writer, *given: Any) -> int:
+        change = next(changes, None)
+        if change is not None:
+            cluster.edit(SCHEDULED_TASKS, "task", lambda body: body["status"].update(warnings=[change]))
+        return await write(writer, *given)
+
+    monkeypatch.setattr(Writer, "_write_status", as_somebody_writes)
+    async with Replica(cluster):
+        await until(lambda: cluster.status()["scheduledBy"] == "CronJob", 8)
+    assert next(changes, None) is None
