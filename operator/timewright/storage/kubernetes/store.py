@@ -250,7 +250,8 @@ class LeaseStore:
 
     async def cancel_requests(self, owner: str) -> Sequence[tuple[str, str]]:
         """Return the open runs whose end somebody asked for."""
-        return [(key, run_id) for key, run_id, run in self._open_runs() if run.cancel_requested]
+        open_runs = ((key, book.open) for key, book in self._books.items() if book.open)
+        return [(key, run_id) for key, runs in open_runs for run_id, run in runs.items() if run.cancel_requested]
 
     async def request_cancel(self, task: str, run_id: str) -> bool:
         """Ask for the end of an open run."""
@@ -331,9 +332,6 @@ class LeaseStore:
         runs = tuple(run._replace(proven=False) if run.run_id == run_id else run for run in state.open_runs)
         book.state, book.version = state._replace(open_runs=runs), book.version + 1
         return True
-
-    def _open_runs(self) -> list[tuple[str, str, RunRecord]]:
-        return [(key, run_id, run) for key, book in self._books.items() for run_id, run in book.open.items()]
 
     def _open_run(self, task: str, run_id: str) -> RunRecord | None:
         book = self._books.get(task)
