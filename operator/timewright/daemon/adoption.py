@@ -75,8 +75,10 @@ class Adoption:
             tenure.store.keep_proven(task.uid)
         for name in list(tenure.known.runs[task.name]):
             self._others.count(task, name)
-        if task.task is not None and not task.given_back:
-            tenure.running[task.uid] = self.runnable(task, task.task)
+        if task.task is not None:
+            # Who takes charge of one that is to be given back starts nothing of it: the operator may be taking it back.
+            tasks = tenure.leaving if task.given_back else tenure.running
+            tasks[task.uid] = self.runnable(task, task.task)
             self._hold_locks(task.task, book)
 
     def remember_timings(self, loop: Loop) -> None:
@@ -97,7 +99,7 @@ class Adoption:
 
     def resume_jobs(self, executor: Executor) -> None:
         """Follow the Jobs that another leader made, and make those that it had claimed and not come to make."""
-        for uid, task in self._tenure.running.items():
+        for uid, task in (*self._tenure.running.items(), *self._tenure.leaving.items()):
             book = self._tenure.store.book(uid)
             if book is None or not isinstance(task.definition.work, JobWork):
                 continue

@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable
 
 from timewright.daemon import documents
+from timewright.daemon.documents import is_of_tick
 from timewright.daemon.last_words import LastWords
+from timewright.daemon.runs_of_others import NOBODY_CAN_TELL
 from timewright.daemon.tenure import Tenure
 from timewright.daemon.writer import to_the_end
 from timewright.decisions.handover import decides_while_active, waits_for_ends
@@ -59,6 +61,7 @@ class GivingBack:
             if book is None or task is None:
                 return
             await self._end_queued(uid)
+            await self._end_lost(uid)
             if uid in tenure.running:
                 # What waits for its jitter is for whoever decides from now on.
                 until = done_until(tenure.running[uid].ticks, max(until, book.state.watermark or 0))
@@ -75,6 +78,7 @@ class GivingBack:
             tenure.spawn(LastWords(tenure).tell_ends(late))
         finally:
             self.going.pop(uid, None)
+            tenure.leaving.pop(uid, None)
             if not self._is_to_go(uid):
                 self._look_again(uid)
 
@@ -94,7 +98,7 @@ class GivingBack:
 
     async def _wait_for_ends(self, uid: str, is_to_wait: Callable[[Policies], bool]) -> bool:
         """Wait until nothing is active, if the policies ask for that; tell whether the task is still to be given."""
-        task = self._tenure.running.get(uid)
+        task = self._tenure.task(uid)
         is_waiting = task is not None and is_to_wait(task.policies) and self._is_active(uid)
         if is_waiting and task is not None:
             logger.info("%s is given back once none of its runs is active", task.name)
@@ -125,6 +129,18 @@ class GivingBack:
         for run in waiting:
             run.end(Outcome.CANCELLED, Reason.SCHEDULE_CHANGED, text)
         await self._tenure.store.finish("", waiting)
+
+    async def _end_lost(self, uid: str) -> None:
+        """End the runs of a task that died with the leader before: nobody else would tell of them."""
+        tenure = self._tenure
+        book = tenure.store.book(uid)
+        if book is None or tenure.store.draining_until > time.time():
+            return
+        active = self._executor.active
+        lost = [run for run in book.open.values() if (uid, run.run_id) not in active and is_of_tick(run)]
+        for run in lost:
+            run.end(Outcome.LOST, Reason.OWNER_GONE, NOBODY_CAN_TELL)
+        await tenure.store.finish("", lost)
 
     async def _write(self, uid: str, until: int) -> bool:
         """Write that the operator decides from now on; tell whether that was possible."""

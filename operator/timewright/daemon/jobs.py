@@ -97,6 +97,18 @@ class Jobs:
         pages = self.api.list_all(PODS, self.namespace, selector)
         return [observe_pod(body) async for page in pages for body in page]
 
+    async def result(self, job: ObservedJob) -> RunResult:
+        """Tell how a Job that has finished has ended."""
+        pods: list[ObservedPod] = []
+        for _ in range(3):
+            try:
+                pods = await self.pods(job)
+                break
+            except (ApiError, OSError) as error:
+                logger.warning("Pods of Job %s/%s: %s", self.namespace, job.name, error)
+                await asyncio.sleep(RETRY_SECONDS)
+        return _told(result_of(job, pods), job)
+
     def _wake(self, name: str) -> None:
         event = self._ended.get(name)
         if event is not None:
@@ -203,7 +215,7 @@ class JobWork(Elsewhere):
                 if known is not None and known.uid == job.uid:
                     job = known
                     if job.finished:
-                        return await self._result(job, began)
+                        return await self._jobs.result(job)
                 gone = known is None and time.time() - began > LOOK_SECONDS and not await self._is_there(job)
                 if gone or job.deleting:
                     if stop.requested:
@@ -218,17 +230,6 @@ class JobWork(Elsewhere):
                 await self._jobs.wait(job.name, LOOK_SECONDS)
         finally:
             stopped.cancel()
-
-    async def _result(self, job: ObservedJob, began: float) -> RunResult:
-        pods: list[ObservedPod] = []
-        for _ in range(3):
-            try:
-                pods = await self._jobs.pods(job)
-                break
-            except (ApiError, OSError) as error:
-                logger.warning("Pods of Job %s/%s: %s", self._jobs.namespace, job.name, error)
-                await asyncio.sleep(RETRY_SECONDS)
-        return _told(result_of(job, pods), job, began)
 
     async def _hopeless(self, job: ObservedJob) -> Obstacle | None:
         """Ask the Pods of a Job that does not get going what keeps them; return what will not pass in time."""
@@ -272,14 +273,14 @@ class JobWork(Elsewhere):
         return True
 
 
-def _told(result: Result, job: ObservedJob, began: float) -> RunResult:
+def _told(result: Result, job: ObservedJob) -> RunResult:
     started = job.start_time or job.created_at
     finished = job.finished_at or datetime.now(UTC)
     return RunResult(
         result.outcome,
         result.reason,
         result.message,
-        started.timestamp() if started else began,
+        started.timestamp(),
         finished.timestamp(),
         result.exit_code,
         result.output or "",

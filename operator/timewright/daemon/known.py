@@ -198,8 +198,9 @@ class Known:
                 accepted = known.read if known is not None and known.read.task is not None else self._accepted(body)
                 read = replace(read, task=accepted.task, template=accepted.template)
         task = KnownTask(body, read, self.daemon)
-        if task.given_back and known is not None:  # until it is gone it is what it was
-            task.read = replace(read, task=known.read.task, template=known.read.template)
+        if task.given_back and read.task is None:  # until it is gone it is what it was
+            accepted = known.read if known is not None and known.read.task is not None else self._accepted(body)
+            task.read = replace(read, task=accepted.task, template=accepted.template)
         before = self.uids.get(task.name)
         self.tasks[task.uid] = task
         self.uids[task.name] = task.uid

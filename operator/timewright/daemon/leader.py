@@ -170,6 +170,7 @@ class Leader:
 
     async def _leave(self, ledger: Ledger, executor: Executor) -> None:
         """Give the Lease up at once, then wait for what is active and tell of its end."""
+        self.tenure.is_over = True
         self.tenure.jobs.may_act = lambda: False
         executor.detach()
         # From here on: what ends while the Lease is written may not be in what is written.

@@ -15,6 +15,8 @@ from timewright.cluster.api import TASK_RUNS, ApiError
 from timewright.daemon import documents
 from timewright.daemon.known import KnownTask
 from timewright.daemon.tenure import Tenure
+from timewright.decisions.observed import ObservedJob
+from timewright.engine.carrying import take_result
 from timewright.engine.loop import Loop
 from timewright.resources.vocabulary import Outcome, Reason
 from timewright.storage.records import RunRecord
@@ -22,7 +24,9 @@ from timewright.storage.records import RunRecord
 _PATIENCE = 5.0
 """How many seconds longer than it said the leader before may take to tell of the end of its runs."""
 
-_LOST = "whoever ran it is gone, and nobody can tell how it ended"
+_LOOK_SECONDS = 1.0
+
+NOBODY_CAN_TELL = "whoever ran it is gone, and nobody can tell how it ended"
 
 
 class RunsOfOthers:
@@ -117,14 +121,31 @@ class RunsOfOthers:
 
     async def _write_stray(self, task_name: str, name: str) -> None:
         api, known = self._tenure.api, self._tenure.known
-        run = known.runs[task_name].get(name)
-        if run is None:
+        job = await self._job_that_ended(name)
+        run, task = known.runs[task_name].get(name), known.task_named(task_name)
+        if run is None or run.outcome is not None or self._tenure.is_over:
             return
         if run.says_nothing:  # its leader ended in the middle of writing it; counters and Lease tell of the run
             with contextlib.suppress(ApiError, OSError):
                 await api.delete(TASK_RUNS, known.namespace, name, run.uid)
             return
-        record = RunRecord("", name, run.tick or 0, outcome=Outcome.LOST, reason=Reason.OWNER_GONE.value, message=_LOST)
-        status = documents.run_status(record, None, int(time.time()))
+        if task is not None:  # when it was given back it was not counted, and it may have come back
+            self._tenure.outlasting.add((task.uid, name))
+        record = RunRecord("", name, run.tick or 0)
+        if job is None:
+            record.end(Outcome.LOST, Reason.OWNER_GONE, NOBODY_CAN_TELL)
+        else:
+            take_result(await self._tenure.jobs.result(job), record)
+        made = None if job is None else documents.JobOfRun(job.name, job.uid)
+        status = documents.run_status(record, made, int(time.time()))
         with contextlib.suppress(ApiError, OSError):
             await api.merge_patch(TASK_RUNS, known.namespace, name, {"status": status}, "status")
+
+    async def _job_that_ended(self, name: str) -> ObservedJob | None:
+        """Wait for the end of the Job of a run, and return it; None where the run has none, or none any more."""
+        jobs = self._tenure.jobs
+        job = jobs.find(name)
+        while job is not None and job.active and not self._tenure.is_over:
+            await asyncio.sleep(_LOOK_SECONDS)
+            job = jobs.find(name)
+        return job if job is not None and job.finished else None

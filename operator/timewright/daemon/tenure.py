@@ -44,8 +44,10 @@ class Tenure:
         self.allowance = Allowance(parts.configuration.writes_per_minute)
         self.running: dict[str, ClusterTask] = {}
         """The tasks that run, by UID: of each the generation that was accepted last."""
+        self.leaving: dict[str, ClusterTask] = {}
+        """Tasks that are to be given back, by UID, whose runs the leader before has started: no tick of them starts."""
         self.writer = Writer(parts.api, parts.known, parts.jobs, self.store, self.allowance)
-        self.writer.running = self.running.get
+        self.writer.running = self.task
         self.changed: asyncio.Queue[str] = asyncio.Queue()
         """UIDs of tasks that have come, changed or gone."""
         self.asked: asyncio.Queue[str] = asyncio.Queue()
@@ -60,14 +62,22 @@ class Tenure:
         """Who holds locks that tasks share, once runs are started."""
         self.is_lost = False
         """Whether another replica has the Lease by now."""
+        self.is_over = False
+        """Whether this leadership ends, so that what may take long is left to the next one."""
         self._background: set[asyncio.Task[None]] = set()
         if self.history is not None:
             self.store.on_end = self.store.on_inherited = self.history.note
             self.writer.before_status = self.history.keep_ahead
 
+    def task(self, uid: str) -> ClusterTask | None:
+        """Return a task that runs, or whose runs are followed until it is given back."""
+        return self.running.get(uid) or self.leaving.get(uid)
+
     def let_go(self, uid: str) -> None:
         """Forget a task that is gone, or somebody else's."""
-        task, book = self.running.pop(uid, None), self.store.book(uid)
+        task, book = self.task(uid), self.store.book(uid)
+        self.running.pop(uid, None)
+        self.leaving.pop(uid, None)
         self.outlasting |= {(uid, run_id) for run_id in self.writer.left_open.pop(uid, ())}
         if task is not None and book is not None and self.locking is not None:
             self.locking.let_go(task, book.open.values())
@@ -77,7 +87,7 @@ class Tenure:
 
     def release_locks(self, run: RunRecord) -> None:
         """Free the locks of a run that others have told the end of."""
-        task = self.running.get(run.task)
+        task = self.task(run.task)
         if task is not None and self.locking is not None:
             self.locking.ended(task, run)
 

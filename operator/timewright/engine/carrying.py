@@ -69,7 +69,7 @@ class Carrying:
         if result is None:
             run.end(Outcome.MISSED, Reason.DOWNTIME, _NOT_HELD)
         else:
-            _copy(result, run)
+            take_result(result, run)
 
     async def _judge(self, running: Running) -> None:
         """Execute a run if it may start here and now, once there is room for it."""
@@ -126,10 +126,10 @@ class Carrying:
         run.phase = OpenPhase.RUNNING
         definition, work = task.definition, task.definition.work
         if isinstance(work, Elsewhere):
-            return _copy(await work.carry_out(context, running.stop), run)
+            return take_result(await work.carry_out(context, running.stop), run)
         deadline, grace = surroundings.deadline, surroundings.grace_seconds
         result = await execute(definition, context, output, running.stop, deadline=deadline, grace_seconds=grace)
-        return _copy(result, run)
+        return take_result(result, run)
 
     def equip(self, running: Running) -> tuple[RunContext, Output]:
         """Give a run what it needs to be carried out. Raises DefinitionError."""
@@ -169,7 +169,8 @@ class Carrying:
         return None if task.is_light else self._slots
 
 
-def _copy(result: RunResult, run: RunRecord) -> None:
+def take_result(result: RunResult, run: RunRecord) -> None:
+    """Note on a run how it ended."""
     run.outcome, run.reason, run.message = result.outcome, result.reason, result.message
     run.started_at, run.finished_at = result.started_at, result.finished_at
     run.exit_code, run.output, run.attempts = result.exit_code, result.output, result.attempts
