@@ -71,7 +71,9 @@ async def take_turn(sync: Sync) -> Turn:
         return Turn(DEPLOYMENT, NATIVE, sync.now, leaving=True) if stopped else Turn(DEPLOYMENT, leaving=True)
     await _keep_suspended(sync)
     left_behind = await is_left_behind(sync, now.daemon or "")
-    return Turn(now) if left_behind is None else Turn(NATIVE, NATIVE, left_behind.watermark, leaving=True)
+    if left_behind is None or _first_active_where_limited(sync) is not None:
+        return Turn(now)
+    return Turn(NATIVE, NATIVE, left_behind.watermark, leaving=True)
 
 
 async def _has_begun(sync: Sync, to: Decider) -> bool:
@@ -102,8 +104,7 @@ async def _from_cron_job(sync: Sync, to: Decider) -> Turn:
     found = await _cron_job(sync)
     if found is None:
         return Turn(NATIVE, to, native_watermark(sync.status, None, (), sync.now), leaving=True)
-    is_limited = isinstance(sync.verdict, Accepted) and waits_for_ends(policies_of(sync.verdict.spec))
-    active = _first_active(sync.operator.store.jobs.of(sync.key)) if is_limited else None
+    active = _first_active_where_limited(sync)
     if not (found.suspended and found.handed_over):
         if active is not None and found.forbids_overlap and not found.suspended:
             return Turn(NATIVE, leaving=True, waits_for=active.name)  # it goes on to skip ticks meanwhile
@@ -123,11 +124,20 @@ async def _from_cron_job(sync: Sync, to: Decider) -> Turn:
     selector = f"{names.TASK_LABEL}={sync.key.label}"
     pages = sync.operator.api.list_all(JOBS, sync.key.namespace, selector)
     jobs = [observe_job(body) async for page in pages for body in page]
-    unseen = _first_active(jobs) if is_limited else None
+    unseen = _first_active(jobs) if _is_limited(sync) else None
     if unseen is not None:
         sync.wake_in(SETTLE_SECONDS)
         return Turn(NATIVE, leaving=True, waits_for=unseen.name)
     return Turn(NATIVE, to, native_watermark(sync.status, live, jobs, sync.now), leaving=True)
+
+
+def _is_limited(sync: Sync) -> bool:
+    return isinstance(sync.verdict, Accepted) and waits_for_ends(policies_of(sync.verdict.spec))
+
+
+def _first_active_where_limited(sync: Sync) -> ObservedJob | None:
+    """Return a Job that has to end before ticks change hands."""
+    return _first_active(sync.operator.store.jobs.of(sync.key)) if _is_limited(sync) else None
 
 
 def _first_active(jobs: Iterable[ObservedJob]) -> ObservedJob | None:

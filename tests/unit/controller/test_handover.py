@@ -476,6 +476,22 @@ async def test_a_task_is_taken_back_from_a_daemon_that_is_gone(lease: dict[str, 
     assert parse_time(cron_job(cluster)["status"]["lastScheduleTime"]) == expected
 
 
+async def test_it_is_taken_back_once_the_jobs_of_that_daemon_have_ended_if_they_must_not_overlap() -> None:
+    cluster = Cluster()
+    cluster.put(TASK_DAEMONS, {"metadata": {"name": "default"}, "spec": {}})
+    replica = await handed_to_daemon(cluster, concurrencyPolicy="Forbid")
+    daemon_run(cluster, "backup-1", job=True)
+
+    edit(cluster, mode="CronJob")
+    await pass_time(cluster, replica, PATIENCE_SECONDS + LOOK_SECONDS + 10)
+    assert status(cluster)["scheduledBy"] == "Daemon"
+    cluster.finish("backup-1")
+    await pass_time(cluster, replica, LOOK_SECONDS + 2)
+
+    assert status(cluster)["scheduledBy"] == "CronJob"
+    assert not cron_job(cluster)["spec"].get("suspend")
+
+
 async def test_from_one_daemon_to_another_by_way_of_the_operator() -> None:
     cluster = Cluster()
     replica = await handed_to_daemon(cluster)
