@@ -11,9 +11,8 @@ import time
 from collections.abc import Callable
 
 from timewright.daemon import documents
-from timewright.daemon.documents import is_of_tick
 from timewright.daemon.last_words import LastWords
-from timewright.daemon.runs_of_others import NOBODY_CAN_TELL
+from timewright.daemon.runs_of_others import NOBODY_CAN_TELL, PATIENCE_SECONDS
 from timewright.daemon.tenure import Tenure
 from timewright.daemon.writer import to_the_end
 from timewright.decisions.handover import decides_while_active, waits_for_ends
@@ -132,15 +131,15 @@ class GivingBack:
 
     async def _end_lost(self, uid: str) -> None:
         """End the runs of a task that died with the leader before: nobody else would tell of them."""
-        tenure = self._tenure
-        book = tenure.store.book(uid)
-        if book is None or tenure.store.draining_until > time.time():
+        store = self._tenure.store
+        book = store.book(uid)
+        if book is None or time.time() < store.draining_until + PATIENCE_SECONDS:
             return
-        active = self._executor.active
-        lost = [run for run in book.open.values() if (uid, run.run_id) not in active and is_of_tick(run)]
+        unknown = [run for run in book.open.values() if (uid, run.run_id) not in self._executor.active]
+        lost = [run for run in unknown if run.outcome is None and documents.is_of_tick(run)]
         for run in lost:
             run.end(Outcome.LOST, Reason.OWNER_GONE, NOBODY_CAN_TELL)
-        await tenure.store.finish("", lost)
+        await store.finish("", lost)
 
     async def _write(self, uid: str, until: int) -> bool:
         """Write that the operator decides from now on; tell whether that was possible."""

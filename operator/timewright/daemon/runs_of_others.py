@@ -21,7 +21,7 @@ from timewright.engine.loop import Loop
 from timewright.resources.vocabulary import Outcome, Reason
 from timewright.storage.records import RunRecord
 
-_PATIENCE = 5.0
+PATIENCE_SECONDS = 5.0
 """How many seconds longer than it said the leader before may take to tell of the end of its runs."""
 
 _LOOK_SECONDS = 1.0
@@ -79,7 +79,7 @@ class RunsOfOthers:
         store = self._tenure.store
         while self._awaited:
             await asyncio.sleep(1.0)
-            if time.time() < store.draining_until + _PATIENCE:
+            if time.time() < store.draining_until + PATIENCE_SECONDS:
                 continue
             left, self._awaited = self._awaited, set()
             for uid, run_id in left:
