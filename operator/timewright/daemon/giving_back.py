@@ -61,11 +61,11 @@ class GivingBack:
                 return
             await self._end_queued(uid)
             await self._end_lost(uid)
-            if uid in tenure.running:
-                # What waits for its jitter is for whoever decides from now on.
-                until = done_until(tenure.running[uid].ticks, max(until, book.state.watermark or 0))
-            else:
-                until = book.begins_at
+            # Of one that never ran here it is known what the leader before had claimed, and nothing later was decided.
+            until = max(until if uid in tenure.running else book.begins_at, book.state.watermark or 0)
+            running = tenure.task(uid)
+            if running is not None:  # what waits for its jitter is for whoever decides from now on
+                until = done_until(running.ticks, until)
             is_told = await to_the_end(self._write(uid, until))
             while not is_told:
                 await asyncio.sleep(_RETRY_SECONDS)

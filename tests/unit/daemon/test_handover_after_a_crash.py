@@ -13,6 +13,7 @@ from tests.unit.daemon.harness import LiveCluster, Replica, until
 from tests.unit.daemon.test_handover import once, outcomes, to_cron_job
 from tests.unit.daemon.test_jobs import first_job, with_job
 from timewright.cluster.api import SCHEDULED_TASKS
+from timewright.resources.model import parse_time
 
 
 @pytest.fixture(autouse=True)
@@ -107,3 +108,20 @@ async def test_a_run_that_nobody_tells_of_any_more_is_counted_when_its_task_has_
         await until(lambda: outcomes(cluster) == {"Lost": 1})
         await until(lambda: cluster.status()["counters"].get("lost") == 1)
     assert total(cluster) == 1
+
+
+@pytest.mark.parametrize("jitter", [None, 3])
+async def test_no_tick_that_a_dead_leader_has_started_is_left_to_the_cron_job(jitter: int | None) -> None:
+    cluster = LiveCluster()
+    call = {"call": "tests.unit.daemon.tasks:note"}
+    cluster.daemon_task(command=None, python=call, **({} if jitter is None else {"jitterSeconds": jitter}))
+    async with Replica(cluster, writes_per_minute=1) as first:  # so the status tells of the first ticks at most
+        await until(lambda: "decided" in cluster.status() and len(tasks.started) >= 4)
+        cluster.edit(SCHEDULED_TASKS, "task", to_cron_job)
+        await first.kill()
+    async with Replica(cluster, "pod-2"):
+        await until(lambda: cluster.status()["scheduledBy"] == "CronJob")
+    ticks = [tick for _, tick in tasks.started]
+    watermark = int(parse_time(cluster.status()["watermark"]).timestamp())
+    assert watermark >= max(ticks)
+    assert total(cluster) == watermark - min(ticks) + 1, "each has one outcome"
