@@ -126,6 +126,9 @@ class ByHand:
                 refused = await loop.locking.take(running, record)
                 if refused is not None:
                     hold_back(running, record, refused, override=run.override)
+            if record.phase is OpenPhase.QUEUED:
+                # Before it can start: what it says then must not be overwritten, or the next leader starts it again.
+                await self._say_that_it_waits(run, record)
             if not (await self._store.commit("", [change]))[0]:
                 loop.locking.ended(running, record)
                 continue
@@ -134,12 +137,20 @@ class ByHand:
             if record.phase is OpenPhase.QUEUED:
                 for run_id in change.cancel:
                     executor.replace(running.key, run_id)
-                await self._writer.write_run(self._known.tasks[running.key], record)
                 await loop.decide([running.key])
             else:
                 executor.start(running, record, last_success_at=stored.last_success_at)
             return
         logger.warning("TaskRun %s/%s: the task changes too fast", self._known.namespace, run.name)
+
+    async def _say_that_it_waits(self, run: ObservedRun, record: RunRecord) -> None:
+        """Write that on its TaskRun, unless that has changed; a request that comes late changes nothing either."""
+        known = self._known.runs[run.task_name].get(run.name)
+        version = run.resource_version if known is None else str(known.version)
+        status = documents.run_status(record, None, int(time.time()))
+        body = {"metadata": {"resourceVersion": version}, "status": status}
+        request = self._api.merge_patch(TASK_RUNS, self._known.namespace, run.name, body, "status")
+        self._known.put_run(await request)
 
     async def _commit_ended(self, task: KnownTask, record: RunRecord) -> None:
         for _ in range(_TRIES):

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.unit.daemon import tasks
-from tests.unit.daemon.harness import LiveCluster, Replica, until
-from timewright.cluster.api import TASK_RUNS
+from tests.unit.daemon.harness import LiveApi, LiveCluster, Manifest, Replica, until
+from timewright.cluster.api import TASK_RUNS, Resource
 from timewright.daemon.writer import Writer
 
 YEARLY = "0 0 1 1 *"
@@ -184,3 +184,32 @@ async def test_what_is_asked_for_while_the_lease_is_in_doubt_waits() -> None:
         replica.api.away = False
         await until(lambda: told(cluster, "now").get("outcome"))
     assert told(cluster, "now")["outcome"] == "Succeeded"
+
+
+class LateToSayThatOneWaits(LiveApi):
+    """Takes its time to write that a run waits for room."""
+
+    async def merge_patch(
+        self, resource: Resource, namespace: str, name: str, body: Manifest, subresource: str = ""
+    ) -> Manifest:
+        if (body.get("status") or {}).get("phase") == "Pending":
+            await asyncio.sleep(1.0)
+        return await super().merge_patch(resource, namespace, name, body, subresource)
+
+
+@pytest.mark.parametrize("policy", ["Replace", "Queue"])
+async def test_one_that_has_waited_is_not_told_to_wait_once_it_has_started(policy: str) -> None:
+    """Else the next leader would start it again."""
+    cluster = LiveCluster()
+    python(cluster, function="long", concurrencyPolicy=policy)
+    replica = Replica(cluster)
+    replica.api = LateToSayThatOneWaits(cluster)
+    async with replica:
+        await until(lambda: replica.leads)
+        cluster.ask("first", "task")
+        await until(lambda: len(tasks.started) == 1)
+        await asyncio.sleep(1.6)  # the first one ends while this is written of the second
+        cluster.ask("second", "task")
+        await until(lambda: len(tasks.started) == 2)
+        await asyncio.sleep(1.2)
+        assert told(cluster, "second")["phase"] == "Running"
