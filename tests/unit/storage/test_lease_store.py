@@ -150,6 +150,31 @@ async def test_an_answer_that_got_lost_deposes_nobody() -> None:
     assert [run.scheduled_at for run in await decided(store, [task], BEGIN + 1)][-1] == BEGIN + 1
 
 
+async def test_a_late_tick_of_a_task_that_was_just_handed_over_is_not_started_again_by_the_next_leader() -> None:
+    """Others have claimed its second long since, so the watermark of the Lease tells nothing of it."""
+    api = ReplacingApi(Cluster())
+    store = await leading(api)
+    busy, late = task_of("busy", "* * * * * *"), task_of("late", "* * * * *")
+    adopt(store, busy)
+    store.ready()
+    store.decided_until = lambda: BEGIN + 61
+    await decided(store, [busy], BEGIN + 62)
+    await store.renew("owner")
+    handed = Told(created_at=BEGIN - 1_000, watermark=BEGIN)
+    adopt(store, late, handed)
+    assert [run.scheduled_at for run in await decided(store, [late], BEGIN + 62)] == [BEGIN + 60]
+
+    lease = lease_of(api, "b/2", clock := [0.0])
+    assert not await lease.try_to_take(), "it is held"
+    clock[0] = SECONDS + 1
+    assert await lease.try_to_take()
+    after = LeaseStore(lease)
+    adopt(after, busy)
+    adopt(after, late, handed)
+    after.ready()
+    assert await decided(after, [late], BEGIN + 66) == []
+
+
 async def test_a_lease_that_is_handed_over_is_taken_at_once() -> None:
     api = ReplacingApi(Cluster())
     store = await leading(api, "a/1")

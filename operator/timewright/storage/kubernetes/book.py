@@ -57,6 +57,7 @@ class Book:
         "by_hand",
         "counters",
         "counts",
+        "is_handed_over",
         "key",
         "last_finished_at",
         "last_outcome",
@@ -89,6 +90,8 @@ class Book:
         self.key = stored.key
         self.begins_at = told.begins_at
         self.written = Written(told.watermark, told.revision, told.schedule_id, told.suspended)
+        self.is_handed_over = told.is_handed_over
+        """Whether the status is still that of who decided the task before, so that the Lease has to tell who began."""
         self.counters = counters
         self.counts: dict[Outcome, int] = {}
         """Of ticks alone, since the status was written: runs by hand have TaskRuns of their own to tell of them."""
@@ -232,7 +235,7 @@ class Book:
 
     def wrote(self, snapshot: Snapshot) -> None:
         """Note that the status tells all of a snapshot, and that its runs have TaskRuns."""
-        self.written = snapshot.written
+        self.written, self.is_handed_over = snapshot.written, False
         for outcome, count in snapshot.counts.items():
             self.counts[outcome] -= count
         self.trouble = self._later_trouble
