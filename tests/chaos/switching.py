@@ -121,11 +121,15 @@ def _wait_for_hands(stage: Stage, modes: Manifest) -> None:
 
 
 def _wait_for_tick(stage: Stage) -> None:
-    """Wait until whoever decides each task has started the next tick, and that is one to be judged."""
+    """Wait until whoever decides each task has started the next tick, that is one to be judged, and it has ended.
+
+    The operator may go with the faults, and nobody else records how a CronJob's Jobs end.
+    """
     minute = _next_minute()
     time.sleep(minute - time.time())
     eventually(lambda: all(_last_tick(each) >= minute for each in stage.recorder.tasks()))
     time.sleep(max(0.0, minute + UNJUDGED_SECONDS + 1 - time.time()))
+    eventually(lambda: not any((each.get("status") or {}).get("activeCount") for each in stage.recorder.tasks()))
 
 
 def _last_tick(task: Manifest) -> int:
