@@ -71,7 +71,7 @@ async def take_turn(sync: Sync) -> Turn:
         return Turn(DEPLOYMENT, NATIVE, sync.now, leaving=True) if stopped else Turn(DEPLOYMENT, leaving=True)
     await _keep_suspended(sync)
     left_behind = await is_left_behind(sync, now.daemon or "")
-    if left_behind is None or _first_active_where_limited(sync) is not None:
+    if left_behind is None or _in_the_way(sync, sync.operator.store.jobs.of(sync.key)) is not None:
         return Turn(now)
     return Turn(NATIVE, NATIVE, left_behind.watermark, leaving=True)
 
@@ -104,7 +104,7 @@ async def _from_cron_job(sync: Sync, to: Decider) -> Turn:
     found = await _cron_job(sync)
     if found is None:
         return Turn(NATIVE, to, native_watermark(sync.status, None, (), sync.now), leaving=True)
-    active = _first_active_where_limited(sync)
+    active = _in_the_way(sync, sync.operator.store.jobs.of(sync.key))
     if not (found.suspended and found.handed_over):
         if active is not None and found.forbids_overlap and not found.suspended:
             return Turn(NATIVE, leaving=True, waits_for=active.name)  # it goes on to skip ticks meanwhile
@@ -124,23 +124,17 @@ async def _from_cron_job(sync: Sync, to: Decider) -> Turn:
     selector = f"{names.TASK_LABEL}={sync.key.label}"
     pages = sync.operator.api.list_all(JOBS, sync.key.namespace, selector)
     jobs = [observe_job(body) async for page in pages for body in page]
-    unseen = _first_active(jobs) if _is_limited(sync) else None
+    unseen = _in_the_way(sync, jobs)
     if unseen is not None:
         sync.wake_in(SETTLE_SECONDS)
         return Turn(NATIVE, leaving=True, waits_for=unseen.name)
     return Turn(NATIVE, to, native_watermark(sync.status, live, jobs, sync.now), leaving=True)
 
 
-def _is_limited(sync: Sync) -> bool:
-    return isinstance(sync.verdict, Accepted) and waits_for_ends(policies_of(sync.verdict.spec))
-
-
-def _first_active_where_limited(sync: Sync) -> ObservedJob | None:
-    """Return a Job that has to end before ticks change hands."""
-    return _first_active(sync.operator.store.jobs.of(sync.key)) if _is_limited(sync) else None
-
-
-def _first_active(jobs: Iterable[ObservedJob]) -> ObservedJob | None:
+def _in_the_way(sync: Sync, jobs: Iterable[ObservedJob]) -> ObservedJob | None:
+    """Return the Job that has to end before ticks change hands, if one has to."""
+    if not (isinstance(sync.verdict, Accepted) and waits_for_ends(policies_of(sync.verdict.spec))):
+        return None
     return min((job for job in jobs if job.active), key=lambda job: (job.created_at, job.name), default=None)
 
 

@@ -195,12 +195,10 @@ class Known:
         else:
             read = self._read(metadata["name"], metadata["uid"], generation, body.get("spec") or {})
             if read.refused is not None or read.withheld is not None:
-                accepted = known.read if known is not None and known.read.task is not None else self._accepted(body)
-                read = replace(read, task=accepted.task, template=accepted.template)
+                read = self._with_accepted(read, known, body)
         task = KnownTask(body, read, self.daemon)
         if task.given_back and read.task is None:  # until it is gone it is what it was
-            accepted = known.read if known is not None and known.read.task is not None else self._accepted(body)
-            task.read = replace(read, task=accepted.task, template=accepted.template)
+            task.read = self._with_accepted(read, known, body)
         before = self.uids.get(task.name)
         self.tasks[task.uid] = task
         self.uids[task.name] = task.uid
@@ -265,6 +263,11 @@ class Known:
         if raw.get("mode") != Mode.DAEMON.value:
             return Read(_OF_ANOTHER_MODE, None)
         return read_task(self.namespace, name, uid, generation, raw, self._runner, self._variables, self._slots)
+
+    def _with_accepted(self, read: Read, known: KnownTask | None, body: Manifest) -> Read:
+        """Return what a task says now together with what was accepted of it last."""
+        accepted = known.read if known is not None and known.read.task is not None else self._accepted(body)
+        return replace(read, task=accepted.task, template=accepted.template)
 
     def _accepted(self, body: Manifest) -> Read:
         """Return what was accepted last of a task, as its status tells; whoever accepted it may be gone."""

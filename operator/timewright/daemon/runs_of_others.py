@@ -113,9 +113,8 @@ class RunsOfOthers:
         known, store = self._tenure.known, self._tenure.store
         task = known.task_named(task_name)
         book = None if task is None else store.book(task.uid)
-        if book is not None and (name in book.open or name in known.open_by_hand):
-            return
-        if store.draining_until > time.time() or name in known.open_by_hand:
+        is_known = name in known.open_by_hand or (book is not None and name in book.open)
+        if is_known or store.draining_until > time.time():
             return
         self._tenure.spawn(self._write_stray(task_name, name))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,13 +14,6 @@ from timewright.controller.daemons import concern_of
 from timewright.resources.definition import secret_variable
 
 NOTE = {"call": "tests.unit.daemon.tasks:note"}
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    tasks.started.clear()
-    yield
-    tasks.started.clear()
 
 
 def ticks() -> list[int]:

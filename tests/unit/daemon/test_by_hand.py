@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,13 +14,6 @@ from timewright.cluster.api import TASK_RUNS, Resource
 from timewright.daemon.writer import Writer
 
 YEARLY = "0 0 1 1 *"
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    tasks.started.clear()
-    yield
-    tasks.started.clear()
 
 
 def python(cluster: LiveCluster, name: str = "task", function: str = "note", **more: Any) -> None:

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from tests.unit.daemon import tasks
 from tests.unit.daemon.harness import LiveCluster, Replica, until
 from timewright.cluster.api import SCHEDULED_TASKS
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    tasks.started.clear()
-    yield
-    tasks.started.clear()
 
 
 def python(cluster: LiveCluster, name: str = "task", function: str = "note", **more: Any) -> None:

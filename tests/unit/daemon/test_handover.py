@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,14 +19,6 @@ from timewright.resources.model import parse_time
 from timewright.resources.vocabulary import Outcome
 
 
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    tasks.started.clear()
-    tasks.is_released = asyncio.Event()
-    yield
-    tasks.started.clear()
-
-
 def python(cluster: LiveCluster, name: str = "task", function: str = "note", **more: Any) -> None:
     cluster.daemon_task(name, command=None, python={"call": f"tests.unit.daemon.tasks:{function}"}, **more)
 
@@ -35,6 +26,16 @@ def python(cluster: LiveCluster, name: str = "task", function: str = "note", **m
 def once() -> str:
     """Return a schedule that is due in two seconds, and not again in a year."""
     return f"{datetime.fromtimestamp(time.time() + 2, UTC):%S %M %H %d %m} *"
+
+
+def to_cron_job(body: dict[str, Any]) -> None:
+    body["spec"].update(mode="CronJob")
+
+
+def come_back(body: dict[str, Any]) -> None:
+    """Return to the daemon, without another tick."""
+    body["spec"].update(mode="Daemon", schedule="0 0 29 2 *")
+    body["status"].update(scheduledBy="Daemon", daemon="default")
 
 
 def ticks() -> list[int]:
@@ -89,7 +90,7 @@ async def test_a_task_whose_mode_changes_is_given_back_with_its_watermark() -> N
     python(cluster, "other")
     async with Replica(cluster):
         await until(lambda: len(ticks()) >= 4)
-        cluster.edit(SCHEDULED_TASKS, "task", lambda body: body["spec"].update(mode="CronJob"))
+        cluster.edit(SCHEDULED_TASKS, "task", to_cron_job)
         await until(lambda: cluster.status().get("scheduledBy") == "CronJob")
         status = cluster.status()
         watermark = parse_time(status["watermark"]).timestamp()
@@ -118,7 +119,7 @@ async def test_a_fault_while_a_task_is_given_back_is_made_up_for_and_passes_over
     python(cluster)
     async with Replica(cluster):
         await until(lambda: len(ticks()) >= 3)
-        cluster.edit(SCHEDULED_TASKS, "task", lambda body: body["spec"].update(mode="CronJob"))
+        cluster.edit(SCHEDULED_TASKS, "task", to_cron_job)
         await until(lambda: cluster.status().get("scheduledBy") == "CronJob")
     assert next(faults, None) is None
     watermark = parse_time(cluster.status()["watermark"]).timestamp()
@@ -130,7 +131,7 @@ async def test_runs_that_are_active_when_their_task_is_given_back_end_with_a_rec
     python(cluster, function="long", schedule=once())
     async with Replica(cluster):
         await until(ticks)
-        cluster.edit(SCHEDULED_TASKS, "task", lambda body: body["spec"].update(mode="CronJob"))
+        cluster.edit(SCHEDULED_TASKS, "task", to_cron_job)
         await until(lambda: cluster.status().get("scheduledBy") == "CronJob")
         running = [name for name, run in cluster.runs().items() if run["status"].get("phase") == "Running"]
         assert running
@@ -146,18 +147,13 @@ async def test_a_run_that_goes_on_while_its_task_leaves_and_comes_back_is_record
     python(cluster, function="wait_for_release", schedule=once())
     async with Replica(cluster):
         await until(ticks)
-        cluster.edit(SCHEDULED_TASKS, "task", lambda body: body["spec"].update(mode="CronJob"))
+        cluster.edit(SCHEDULED_TASKS, "task", to_cron_job)
         await until(lambda: cluster.status().get("scheduledBy") == "CronJob")
         (name,) = [name for name, run in cluster.runs().items() if run["status"].get("phase") == "Running"]
         if not is_back_before_its_end:
             tasks.is_released.set()
             await until(lambda: cluster.runs()[name]["status"].get("outcome") == "Succeeded")
             assert name not in cluster.status()["countedRuns"]
-
-        def come_back(body: dict[str, Any]) -> None:
-            body["spec"].update(mode="Daemon", schedule="0 0 29 2 *")
-            body["status"].update(scheduledBy="Daemon", daemon="default")
-
         cluster.edit(SCHEDULED_TASKS, "task", come_back)
         await until(lambda: "decided" in cluster.status())
         tasks.is_released.set()
@@ -180,7 +176,7 @@ async def test_a_run_that_ends_while_its_task_is_given_back_is_recorded_and_left
                 await until(lambda: leader.executor is not None and not leader.executor.active)
 
         leader.writer.before_status = let_it_end
-        cluster.edit(SCHEDULED_TASKS, "task", lambda body: body["spec"].update(mode="CronJob"))
+        cluster.edit(SCHEDULED_TASKS, "task", to_cron_job)
         await until(lambda: cluster.status().get("scheduledBy") == "CronJob")
         await until(lambda: any(run["status"].get("outcome") == "Succeeded" for run in cluster.runs().values()))
     (name,) = [name for name, run in cluster.runs().items() if run["status"].get("outcome") == "Succeeded"]
@@ -190,10 +186,6 @@ async def test_a_run_that_ends_while_its_task_is_given_back_is_recorded_and_left
 
 def outcomes(cluster: LiveCluster) -> Counter[str]:
     return Counter(run["status"].get("outcome", "") for run in cluster.runs().values())
-
-
-def to_cron_job(body: dict[str, Any]) -> None:
-    body["spec"].update(mode="CronJob")
 
 
 async def test_a_task_that_forbids_overlap_is_given_back_once_no_run_is_active_and_skips_ticks_until_then() -> None:

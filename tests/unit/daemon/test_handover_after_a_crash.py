@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from tests.unit.daemon import tasks
 from tests.unit.daemon.harness import LiveCluster, Replica, until
-from tests.unit.daemon.test_handover import once, outcomes, to_cron_job
+from tests.unit.daemon.test_handover import come_back, once, outcomes, python, to_cron_job
 from tests.unit.daemon.test_jobs import first_job, with_job
 from timewright.cluster.api import SCHEDULED_TASKS
 from timewright.resources.model import parse_time
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    tasks.started.clear()
-    tasks.is_released = asyncio.Event()
-    yield
-    tasks.started.clear()
 
 
 def total(cluster: LiveCluster) -> int:
@@ -51,7 +41,7 @@ async def test_a_job_is_followed_by_the_next_leader_before_its_task_is_given_bac
 
 async def test_a_run_that_died_with_its_leader_is_lost_when_its_task_is_given_back() -> None:
     cluster = LiveCluster()
-    cluster.daemon_task(command=None, python={"call": "tests.unit.daemon.tasks:wait_for_release"}, schedule=once())
+    python(cluster, function="wait_for_release", schedule=once())
     async with Replica(cluster) as first:
         await until(lambda: tasks.started)
         cluster.edit(SCHEDULED_TASKS, "task", to_cron_job)
@@ -73,11 +63,6 @@ async def test_a_job_that_outlasts_the_stay_of_its_task_and_its_leader_is_record
         await until(lambda: cluster.status().get("scheduledBy") == "CronJob")
         await first.kill()
     if is_back:
-
-        def come_back(body: dict[str, Any]) -> None:
-            body["spec"].update(mode="Daemon", schedule="0 0 29 2 *")
-            body["status"].update(scheduledBy="Daemon", daemon="default")
-
         cluster.edit(SCHEDULED_TASKS, "task", come_back)
     async with Replica(cluster, "pod-2") as second:
         await until(lambda: second.leads)
@@ -92,16 +77,12 @@ async def test_a_job_that_outlasts_the_stay_of_its_task_and_its_leader_is_record
 
 async def test_a_run_that_nobody_tells_of_any_more_is_counted_when_its_task_has_come_back() -> None:
     cluster = LiveCluster()
-    cluster.daemon_task(command=None, python={"call": "tests.unit.daemon.tasks:wait_for_release"}, schedule=once())
+    python(cluster, function="wait_for_release", schedule=once())
     async with Replica(cluster) as first:
         await until(lambda: tasks.started)
         cluster.edit(SCHEDULED_TASKS, "task", to_cron_job)
         await until(lambda: cluster.status().get("scheduledBy") == "CronJob")
         await first.kill()
-
-    def come_back(body: dict[str, Any]) -> None:
-        body["spec"].update(mode="Daemon", schedule="0 0 29 2 *")
-        body["status"].update(scheduledBy="Daemon", daemon="default")
 
     cluster.edit(SCHEDULED_TASKS, "task", come_back)
     async with Replica(cluster, "pod-2"):
@@ -113,8 +94,7 @@ async def test_a_run_that_nobody_tells_of_any_more_is_counted_when_its_task_has_
 @pytest.mark.parametrize("jitter", [None, 3])
 async def test_no_tick_that_a_dead_leader_has_started_is_left_to_the_cron_job(jitter: int | None) -> None:
     cluster = LiveCluster()
-    call = {"call": "tests.unit.daemon.tasks:note"}
-    cluster.daemon_task(command=None, python=call, **({} if jitter is None else {"jitterSeconds": jitter}))
+    python(cluster, **({} if jitter is None else {"jitterSeconds": jitter}))
     async with Replica(cluster, writes_per_minute=1) as first:  # so the status tells of the first ticks at most
         await until(lambda: "decided" in cluster.status() and len(tasks.started) >= 4)
         cluster.edit(SCHEDULED_TASKS, "task", to_cron_job)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
@@ -19,13 +17,6 @@ from tests.unit.daemon.test_takeover import python, ticks
 from timewright.cluster.api import SCHEDULED_TASKS
 
 EVERY_SECOND = "* * * * * *"
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    tasks.started.clear()
-    yield
-    tasks.started.clear()
 
 
 def active_jobs(cluster: LiveCluster) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -21,13 +21,6 @@ from timewright.decisions.policies import Policies
 from timewright.resources.vocabulary import ConcurrencyPolicy, Outcome, Trigger
 from timewright.runner.definition import Definition
 from timewright.storage.records import RunRecord
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    tasks.started.clear()
-    yield
-    tasks.started.clear()
 
 
 @pytest.fixture

@@ -28,6 +28,11 @@ class Written:
         """Whether a new leader takes what comes after the watermark for undecided."""
         return self.suspended or self.schedule_id == NOT_ACCEPTED
 
+    @property
+    def is_handed_over(self) -> bool:
+        """Whether it is still that of who decided the task before, so that the Lease has to tell who has begun."""
+        return self.watermark is not None and self.schedule_id is None
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -57,7 +62,6 @@ class Book:
         "by_hand",
         "counters",
         "counts",
-        "is_handed_over",
         "key",
         "last_finished_at",
         "last_outcome",
@@ -90,8 +94,6 @@ class Book:
         self.key = stored.key
         self.begins_at = told.begins_at
         self.written = Written(told.watermark, told.revision, told.schedule_id, told.suspended)
-        self.is_handed_over = told.is_handed_over
-        """Whether the status is still that of who decided the task before, so that the Lease has to tell who began."""
         self.counters = counters
         self.counts: dict[Outcome, int] = {}
         """Of ticks alone, since the status was written: runs by hand have TaskRuns of their own to tell of them."""
@@ -235,7 +237,7 @@ class Book:
 
     def wrote(self, snapshot: Snapshot) -> None:
         """Note that the status tells all of a snapshot, and that its runs have TaskRuns."""
-        self.written, self.is_handed_over = snapshot.written, False
+        self.written = snapshot.written
         for outcome, count in snapshot.counts.items():
             self.counts[outcome] -= count
         self.trouble = self._later_trouble

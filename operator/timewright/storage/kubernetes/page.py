@@ -136,7 +136,7 @@ class Page:
         """Tell whether a watermark at the tick of a run keeps a new leader from starting it."""
         if run.run_id in book.open:
             return False  # it waited, and a new leader would let it wait on
-        if book.is_handed_over:
+        if book.written.is_handed_over:
             return False  # without an account, a new leader would believe that nobody has begun with the task
         return not (book.is_held or book.key in self._told_held or book.state.suspended)
 
