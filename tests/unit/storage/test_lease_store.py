@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.controller.cluster import Cluster
@@ -173,6 +173,33 @@ async def test_a_late_tick_of_a_task_that_was_just_handed_over_is_not_started_ag
     adopt(after, late, handed)
     after.ready()
     assert await decided(after, [late], BEGIN + 66) == []
+
+
+async def test_what_was_started_between_two_pauses_is_told_until_a_status_tells_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A status that comes to the cluster late, out of the first pause, does not."""
+    cluster = Cluster()
+    store = await leading(ReplacingApi(cluster))
+    policies = Policies(on_resume=MissedRunsPolicy.ALL)
+    going, paused = (task_of("task", "* * * * * *", policies=policies, suspended=each) for each in (False, True))
+    store.adopt("task", Told(BEGIN - 1), timing(going), counters={}, run_id_of=going.run_id, retention=Retention())
+    store.ready()
+    await decided(store, [paused], BEGIN)
+    late = await store.snapshot("task")
+    assert late is not None
+    started = await decided(store, [going], BEGIN + 2)
+    assert started
+    await decided(store, [paused], BEGIN + 3)
+    monkeypatch.setattr("timewright.storage.kubernetes.page.MOST_BYTES", 0)
+    store.wrote("task", late)
+    await store.renew("owner")
+    assert from_annotations(_annotations(cluster)).accounts["task"].claimed == tuple(r.scheduled_at for r in started)
+    after = await store.snapshot("task")
+    assert after is not None
+    store.wrote("task", after)
+    await store.renew("owner")
+    assert from_annotations(_annotations(cluster)).accounts == {}
 
 
 async def test_a_lease_that_is_handed_over_is_taken_at_once() -> None:
@@ -351,6 +378,7 @@ _POLICIES = [
 
 @given(seed=st.integers(min_value=0, max_value=2**32), room=st.sampled_from([48_000, 400, 250]))
 @settings(max_examples=150)
+@example(seed=110432796, room=250)
 async def test_whatever_happens_counters_are_exact_and_nothing_starts_twice(seed: int, room: int) -> None:
     chance = random.Random(seed)
     cluster = Cluster()

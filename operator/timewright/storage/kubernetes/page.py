@@ -33,8 +33,11 @@ class Page:
         self.is_ready = False
         """Whether every task that the leader before had is adopted, so that the Lease follows from the books."""
         self.is_handed_over = False
-        self.must_tell: set[str] = set()
-        """Keys of tasks that have started ticks of which a new leader would believe that nobody decided on them."""
+        self._must_tell: dict[str, int] = {}
+        """By key, tasks that have started ticks of which a new leader would believe that nobody decided on them.
+
+        With the version in which the last of these were claimed: a status of an older one does not tell of them.
+        """
         self._lease, self._books = lease, books
         try:
             self.journal = from_annotations(lease.annotations)
@@ -86,6 +89,19 @@ class Page:
         await self._lease.release(annotations)
         self.is_handed_over = True
 
+    def must_tell(self, key: str, version: int) -> None:
+        """Tell of a task at any price until a status tells of its version, or that nothing is held back."""
+        self._must_tell[key] = version
+
+    def note_written(self, key: str, book: Book, version: int) -> None:
+        """Note that the status of a task tells of a version of its book."""
+        if key in self._must_tell and (not book.is_held or version >= self._must_tell[key]):
+            del self._must_tell[key]
+
+    def forget(self, key: str) -> None:
+        """Let go of a task."""
+        self._must_tell.pop(key, None)
+
     def claims(self, changes: Sequence[Change]) -> tuple[int | None, dict[str, Book]]:
         """Return the last tick that is claimed, and how tasks will be of which the Lease itself has to tell that."""
         last: int | None = None
@@ -123,7 +139,7 @@ class Page:
         if not held:
             return set()
         decided = self.decided()
-        told = [key for key in self.must_tell if key in self._books and key not in trials]
+        told = [key for key in self._must_tell if key in self._books and key not in trials]
         room = MOST_BYTES - sum(len(self._encode(self._books[key], decided)) + 1 for key in told)
         unfit = set()
         for key, trial in held.items():
@@ -159,7 +175,9 @@ class Page:
             self._told_held = self._telling_held
         if claimed is not None:
             self._watermark = claimed if self._watermark is None else max(self._watermark, claimed)
-        self.must_tell |= {key for key, trial in trials.items() if trial.is_held}
+        for key, trial in trials.items():
+            if trial.is_held:
+                self.must_tell(key, trial.version)
 
     def _annotations(self, trials: Mapping[str, Book], claimed: int | None, draining_until: int = 0) -> dict[str, str]:
         decided = self.decided()
@@ -172,7 +190,7 @@ class Page:
 
     def _accounts(self, trials: Mapping[str, Book], decided: int) -> tuple[int, list[str]]:
         """Return how far everything is proven, and the accounts that make it so, the oldest troubles first."""
-        required = self.must_tell | {key for key, trial in trials.items() if trial.is_held}
+        required = self._must_tell.keys() | {key for key, trial in trials.items() if trial.is_held}
         encoded = [self._encode(trials.get(key) or self._books[key], decided) for key in required if key in self._books]
         room = MOST_BYTES - sum(map(len, encoded))
         troubles, early = [], {key: trial for key, trial in trials.items() if trial.has_waiting}

@@ -98,7 +98,7 @@ class LeaseStore:
         if not taken.told_by_rule:
             book.note_trouble(min((*told.claimed, *told.queued, told.begins_at + 1)))
             if book.is_held:
-                self._page.must_tell.add(key)
+                self._page.must_tell(key, book.version)
         decided_until = self._page.decided_until
         is_late = self._page.is_ready and decided_until is not None and told.begins_at < decided_until
         if is_late or told.is_handed_over:
@@ -122,7 +122,7 @@ class LeaseStore:
     def forget(self, key: str) -> None:
         """Let go of a task that is gone, or somebody else's."""
         self._books.pop(key, None)
-        self._page.must_tell.discard(key)
+        self._page.forget(key)
 
     def book(self, key: str) -> Book | None:
         """Return what is remembered of a task."""
@@ -147,8 +147,7 @@ class LeaseStore:
         book = self._books.get(key)
         if book is not None:
             book.wrote(snapshot)
-            if book.state.suspended or not book.is_held:
-                self._page.must_tell.discard(key)
+            self._page.note_written(key, book, snapshot.stored.version)
 
     @property
     def draining_until(self) -> int:
