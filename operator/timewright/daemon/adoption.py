@@ -40,6 +40,7 @@ class Adoption:
         """Go on with every task from where the leader before was; raises StoreError when the Lease is lost by then."""
         known, store, writer = self._tenure.known, self._tenure.store, self._tenure.writer
         known.on_task, known.on_run = self._tenure.changed.put_nowait, self._others.hear
+        known.on_decided = self._tenure.writer.hear
         mine = [task for task in known.tasks.values() if task.mine or task.given_back]
         if not store.has_claimed and any("decided" in task.raw_status for task in mine):
             # Somebody has deleted the Lease: what was claimed is not known, so nothing may count as unclaimed.

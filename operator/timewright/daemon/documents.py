@@ -16,6 +16,7 @@ from timewright.resources.conditions import Condition, condition, merge_conditio
 from timewright.resources.model import API_VERSION, format_time
 from timewright.resources.vocabulary import Mode, Outcome, Phase, Trigger
 from timewright.storage.kubernetes.book import Snapshot
+from timewright.storage.kubernetes.journal import Since
 from timewright.storage.records import RunRecord
 from timewright.timetable.jitter import nominal_ticks, tick_of
 
@@ -169,12 +170,18 @@ def _decided(snapshot: Snapshot, task: ClusterTask | None) -> Manifest:
         "suspended": written.suspended,
         "claimed": list(snapshot.claimed),
         "queued": list(snapshot.queued),
+        "since": _since(snapshot.since),
     }
     if task is not None and task.schedule_id == written.schedule_id and task.timing is not None:
         decided["timing"] = task.timing
     if task is not None and task.spec_text is not None:
         decided["spec"] = task.spec_text
     return decided
+
+
+def _since(since: Since) -> Manifest:
+    told: Manifest = {"counts": {outcome.value.lower(): count for outcome, count in since.counts.items()}}
+    return told if since.base is None else {**told, "base": since.base}
 
 
 def _next_ticks(task: ClusterTask, after: int) -> list[int]:

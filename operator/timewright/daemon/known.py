@@ -21,8 +21,9 @@ from timewright.decisions.ownership import Decider, is_mine, is_to_be_given_back
 from timewright.decisions.policies_of_spec import NO_SLOTS
 from timewright.desired.runner_image import RunnerImage
 from timewright.resources.model import parse_time
-from timewright.resources.scheduled_task import ScheduledTaskSpec, ScheduledTaskStatus
+from timewright.resources.scheduled_task import ScheduledTaskSpec, ScheduledTaskStatus, SinceStatus
 from timewright.resources.vocabulary import Mode, Outcome, Trigger
+from timewright.storage.kubernetes.journal import Since
 from timewright.storage.kubernetes.takeover import Timing, Told
 from timewright.timetable.jitter import started_until
 
@@ -121,12 +122,20 @@ class KnownTask:
             decided.suspended,
             tuple(sorted(decided.claimed)),
             tuple(sorted(decided.queued)),
+            _since(decided.since),
         )
 
     def present(self) -> Timing | None:
         """Return the schedule that was accepted last; None where none was."""
         task = self.read.task
         return None if task is None else Timing(task.schedule_id, task.ticks)
+
+
+def _since(told: SinceStatus | None) -> Since | None:
+    if told is None:
+        return None
+    counts = {outcome: told.counts.get(outcome.value.lower(), 0) for outcome in Outcome}
+    return Since(told.base, {outcome: count for outcome, count in counts.items() if count})
 
 
 @dataclass(slots=True)
@@ -179,6 +188,8 @@ class Known:
         """For the name of a task and an idempotency key, the name of the TaskRun that came first."""
         self.on_task: Callable[[str], None] = lambda uid: None
         """Called with the UID of each task that has come, changed or gone."""
+        self.on_decided: Callable[[str, Manifest], None] = lambda uid, decided: None
+        """Called with the UID of each task that has a new version, and with what its status says of its ticks."""
         self.on_run: Callable[[str, str], None] = lambda task, run: None
         """Called with the names of task and TaskRun of each that has come or changed."""
         self._runner, self._variables = runner, variables
@@ -215,6 +226,8 @@ class Known:
             )
         ):
             self.on_task(task.uid)
+        if known is not None and (decided := (body.get("status") or {}).get("decided")):
+            self.on_decided(task.uid, decided)
 
     def drop_task(self, name: str, uid: str) -> None:
         """Forget a ScheduledTask."""

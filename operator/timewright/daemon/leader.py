@@ -156,6 +156,7 @@ class Leader:
         until = loop.decided_until()
         self.store.decided_until = lambda: until
         self.tenure.known.on_task = lambda uid: None
+        self.tenure.known.on_decided = lambda uid, decided: None
         self.tenure.known.on_run = lambda task, run: None
 
     async def _stop_on(self, stop: asyncio.Event, executor: Executor) -> None:

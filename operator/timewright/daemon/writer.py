@@ -21,9 +21,9 @@ from timewright.daemon.task import ClusterTask
 from timewright.daemon.writes import FIRST_STATUS_COST, Allowance, Urgency, Waiting
 from timewright.desired import names
 from timewright.resources.vocabulary import Outcome
-from timewright.storage.kubernetes.book import Book, Snapshot
+from timewright.storage.kubernetes.book import Book, Snapshot, Written
 from timewright.storage.kubernetes.store import LeaseStore
-from timewright.storage.protocol import Retention
+from timewright.storage.protocol import Retention, StoreError
 from timewright.storage.records import RunRecord
 
 Answer = TypeVar("Answer")
@@ -66,6 +66,13 @@ class Writer:
             is_urgent = urgent or book.trouble is not None or bool(book.by_hand)
             self.waiting.add(key, Urgency.NOW if is_urgent else Urgency.LATER)
 
+    def hear(self, key: str, decided: Manifest) -> None:
+        """Take note of what a status says by now; one that a deposed leader had sent is written anew at once."""
+        book = self._store.book(key)
+        written = Written(None, decided.get("revision"), decided.get("scheduleId"), bool(decided.get("suspended")))
+        if book is not None and book.hear(written):
+            self.note(key, urgent=True)
+
     async def run(self) -> None:
         """Write until cancelled."""
         while True:
@@ -78,7 +85,7 @@ class Writer:
             is_first = book is not None and _is_new(book)
             try:
                 writes = await to_the_end(self.write(key))
-            except (ApiError, OSError) as error:
+            except (ApiError, OSError, StoreError) as error:
                 writes = 1
                 self.report(key, error)
                 asyncio.get_running_loop().call_later(RETRY_SECONDS, self._again, key)
@@ -89,7 +96,8 @@ class Writer:
     async def write(self, key: str, *, handed_back_at: int | None = None) -> int:
         """Write all there is to tell of a task; return how many writes that took.
 
-        With `handed_back_at` its ticks after that instant are no longer this daemon's. Raises ApiError and OSError.
+        With `handed_back_at` its ticks after that instant are no longer this daemon's. Raises ApiError, OSError and
+        StoreError.
         """
         async with self._writing.setdefault(key, asyncio.Lock()):
             task, book = self._known.tasks.get(key), self._store.book(key)
@@ -106,6 +114,7 @@ class Writer:
             await self.before_status()
             records = _thinned(told, task)
             writes = 0
+            await self._store.tell_of(key, records)
             by_name = self.counted.setdefault(key, set())
             by_name |= {run.run_id for run in told if not documents.is_of_tick(run)}
             for record in records:

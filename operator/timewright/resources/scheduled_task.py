@@ -316,6 +316,15 @@ class DeploymentStatus(Told):
     ready: bool = Field(default=False, description="Whether its Pod is ready.")
 
 
+class SinceStatus(Told):
+    """What a daemon's version of the watermark tells beyond the one before it."""
+
+    base: int | None = Field(default=None, description="The revision of that one; none where no daemon wrote it.")
+    counts: dict[str, int] = Field(
+        default_factory=dict, description="How many ticks ended in each way between the two, named as in counters."
+    )
+
+
 class DecidedStatus(Told):
     """What a daemon needs besides the watermark to go on from it. Ticks are seconds since 1970."""
 
@@ -336,6 +345,9 @@ class DecidedStatus(Told):
     )
     queued: list[int] = Field(
         default_factory=list, description="Ticks up to the watermark that wait for room to start."
+    )
+    since: SinceStatus | None = Field(
+        default=None, description="What this tells beyond the revision before, for a daemon that knows only that one."
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.daemon import tasks
 from tests.unit.daemon.harness import LiveApi, LiveCluster, Replica, until
-from timewright.cluster.api import LEASES, TASK_RUNS, Resource
+from timewright.cluster.api import LEASES, SCHEDULED_TASKS, TASK_RUNS, Resource
 
 Manifest = dict[str, Any]
 
@@ -80,6 +80,24 @@ async def test_who_stood_still_in_the_middle_of_a_write_goes_on_with_it_only_whi
         assert cluster.status().get("decided") == revision
         writer.may_write = holds
         await until(lambda: cluster.status().get("decided") != revision)
+
+
+async def test_a_status_that_comes_late_from_a_deposed_leader_is_written_anew() -> None:
+    cluster = LiveCluster()
+    cluster.daemon_task(schedule="0 0 1 1 *")
+
+    def come_late(task: Manifest) -> None:
+        task["status"]["decided"] |= {"revision": 1_000, "suspended": True}
+
+    async with Replica(cluster):
+        await until(lambda: cluster.status().get("decided"))
+        await asyncio.sleep(0.2)
+        cluster.edit(SCHEDULED_TASKS, "task", come_late)
+        await until(lambda: cluster.status()["decided"]["revision"] != 1_000, seconds=5)
+        revision = cluster.status()["decided"]["revision"]
+        await asyncio.sleep(1.5)
+    assert not cluster.status()["decided"]["suspended"]
+    assert cluster.status()["decided"]["revision"] == revision, "one write is enough"
 
 
 class SlowLease(LiveApi):

@@ -6,7 +6,7 @@ import pytest
 
 from timewright.decisions.task_state import OpenPhase
 from timewright.resources.vocabulary import Outcome
-from timewright.storage.kubernetes.journal import Account, Journal, encode, from_annotations, to_annotations
+from timewright.storage.kubernetes.journal import Account, Journal, Since, encode, from_annotations, to_annotations
 from timewright.storage.kubernetes.takeover import MOST_UNPROVEN, NOT_ACCEPTED, Taken, Timing, Told, take_over
 from timewright.timetable import parse
 from timewright.timetable.jitter import Jittered, start_of
@@ -85,12 +85,27 @@ def test_an_account_is_void_once_the_status_tells_the_same() -> None:
 
 
 def test_an_account_still_holds_for_what_happened_while_the_status_was_on_its_way() -> None:
-    on_its_way = (3, {Outcome.FAILED: 2, Outcome.SUCCEEDED: 5})
+    told = Told(0, 100, 3, "ten", TEN, since=Since(2, {Outcome.FAILED: 2, Outcome.SUCCEEDED: 5}))
     counts = {Outcome.FAILED: 3, Outcome.SUCCEEDED: 5}
-    fields = {"base": 2, "until": 140, "counts": counts, "claimed": (90,), "queued": (140,), "on_its_way": on_its_way}
-    result = taken(journal=with_account(**fields))
+    fields = {"base": 2, "until": 140, "counts": counts, "claimed": (90,), "queued": (140,), "on_its_way": 3}
+    result = taken(told, journal=with_account(**fields))
     assert result.counts == {Outcome.FAILED: 1}
     assert (unproven(result), queued(result)) == ([90, 150, 160], [140])
+
+
+def test_what_a_status_tells_that_came_late_is_taken_back_where_the_lease_tells_otherwise() -> None:
+    told = Told(0, 110, 3, "ten", TEN, claimed=(100,), since=Since(2, {Outcome.SUCCEEDED: 4, Outcome.FAILED: 1}))
+    account = Account(2, 140, {Outcome.SUCCEEDED: 7, Outcome.LOST: 2}, (140,), schedule_id="ten")
+    result = taken(told, journal=Journal(150, 140, {"task": account}, step=2))
+    assert result.counts == {Outcome.SUCCEEDED: 3, Outcome.FAILED: -1, Outcome.LOST: 2}
+    assert unproven(result) == [140, 150]
+
+
+def test_an_account_is_void_beside_a_status_that_its_own_leader_has_written_since() -> None:
+    told = Told(0, 110, 3, "ten", TEN, since=Since(2, {Outcome.FAILED: 1}))
+    account = Account(2, 105, {}, (100,), schedule_id="ten")
+    result = taken(told, journal=Journal(110, 105, {"task": account}, step=1))
+    assert (result.counts, unproven(result)) == ({}, [])
 
 
 def test_nothing_counts_as_succeeded_beside_a_status_that_a_deposed_leader_wrote() -> None:
@@ -210,11 +225,10 @@ def test_very_many_unproven_ticks_are_counted_and_not_walked_over() -> None:
 
 
 def test_a_journal_is_read_as_it_was_written() -> None:
-    on_its_way = (2, {Outcome.FAILED: 1})
-    account = Account(None, 7, {Outcome.FAILED: 2}, (1, 2), (3,), "five", suspended=True, on_its_way=on_its_way)
-    annotations = to_annotations(9, 8, [encode('a"b', account), encode("c", Account(4, 5))])
+    account = Account(None, 7, {Outcome.FAILED: 2}, (1, 2), (3,), "five", suspended=True, on_its_way=2)
+    annotations = to_annotations(9, 8, [encode('a"b', account), encode("c", Account(4, 5))], 6, step=3)
     journal = from_annotations(annotations)
-    assert journal == Journal(9, 8, {'a"b': account, "c": Account(4, 5)})
+    assert journal == Journal(9, 8, {'a"b': account, "c": Account(4, 5)}, 6, 3)
     assert from_annotations(None) == Journal()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from timewright.decisions.task_state import OpenPhase, OpenRun, TaskState
 from timewright.resources.vocabulary import Outcome, Trigger
-from timewright.storage.kubernetes.journal import Account
+from timewright.storage.kubernetes.journal import Account, Since
 from timewright.storage.kubernetes.takeover import NOT_ACCEPTED, Told
 from timewright.storage.protocol import Retention
 from timewright.storage.records import Change, RunRecord, StoredTask
@@ -40,8 +40,8 @@ class Snapshot:
 
     written: Written
     counters: Mapping[Outcome, int]
-    counts: Mapping[Outcome, int]
-    """How many ticks have ended in each way since the last time."""
+    since: Since
+    """What that tells beyond the last time, of ticks alone."""
     claimed: tuple[int, ...]
     queued: tuple[int, ...]
     records: tuple[RunRecord, ...]
@@ -56,6 +56,7 @@ class Book:
 
     __slots__ = (
         "_later_trouble",
+        "_of_others",
         "_on_its_way",
         "_step",
         "begins_at",
@@ -101,6 +102,8 @@ class Book:
         """The first tick since then that the rule of the Lease gets wrong."""
         self._later_trouble: int | None = None
         self._on_its_way: Snapshot | None = None
+        self._of_others: Written | None = None
+        """What the status tells, where a leader that was deposed has written it since."""
         self.version, self.state = stored.version, stored.state
         self.last_success_at = stored.last_success_at
         self.last_outcome, self.last_finished_at = stored.last_outcome, stored.last_finished_at
@@ -178,7 +181,8 @@ class Book:
     @property
     def is_held(self) -> bool:
         """Whether a new leader takes what comes after the status for undecided, as far as anybody can tell now."""
-        return self.written.is_held or (self._on_its_way is not None and self._on_its_way.written.is_held)
+        on_its_way = None if self._on_its_way is None else self._on_its_way.written
+        return any(each is not None and each.is_held for each in (self.written, on_its_way, self._of_others))
 
     @property
     def has_waiting(self) -> bool:
@@ -206,7 +210,7 @@ class Book:
             queued=queued,
             schedule_id=state.schedule_id or NOT_ACCEPTED,
             suspended=state.suspended,
-            on_its_way=None if on_its_way is None else (on_its_way.written.revision or 0, on_its_way.counts),
+            on_its_way=None if on_its_way is None else on_its_way.written.revision,
         )
 
     def snapshot(self, decided_until: int, *, is_last: bool = False) -> Snapshot:
@@ -227,7 +231,7 @@ class Book:
         self._on_its_way = Snapshot(
             Written(self._until(decided_until), revision, state.schedule_id or NOT_ACCEPTED, state.suspended),
             dict(self.counters),
-            dict(self.counts),
+            Since(self.written.revision, {outcome: count for outcome, count in self.counts.items() if count}),
             claimed,
             queued,
             tuple(records),
@@ -238,10 +242,21 @@ class Book:
     def wrote(self, snapshot: Snapshot) -> None:
         """Note that the status tells all of a snapshot, and that its runs have TaskRuns."""
         self.written = snapshot.written
-        for outcome, count in snapshot.counts.items():
+        for outcome, count in snapshot.since.counts.items():
             self.counts[outcome] -= count
         self.trouble = self._later_trouble
-        self._on_its_way = None
+        self._on_its_way = self._of_others = None
+
+    def hear(self, written: Written) -> bool:
+        """Take note of what the status tells; return whether somebody else has written it, so that it is out of date.
+
+        A leader that was deposed may have sent it before. As long as it stands, a new leader goes by it.
+        """
+        on_its_way = None if self._on_its_way is None else self._on_its_way.written.revision
+        if written.revision in (None, self.written.revision, on_its_way):
+            return False
+        self._of_others = written
+        return True
 
     def forget(self, records: tuple[RunRecord, ...]) -> None:
         """Let go of ended runs that have their TaskRuns."""

@@ -39,7 +39,7 @@ def ended_lately(
     proven = journal.watermark if journal.proven is None else journal.proven
     if proven is None:
         return {}
-    counts = None if account is None else account.counts_beyond(told.revision)
+    counts = None if account is None else journal.beyond(account, told.revision, told.since)
     ended: dict[int, Outcome] = {}
     if account is not None and counts is not None:
         schedule_id, others = account.schedule_id, _others(counts)

@@ -49,6 +49,8 @@ class Page:
         self.decided_until = self.journal.proven
         """As it was asked for last, or as the leader before has written it."""
         self._is_lost = False
+        self._proven = self._telling_proven = -1
+        """Up to which instant the Lease tells of every tick, as this holder has written it."""
         self._told_held: set[str] = set()
         """Keys of tasks of which the Lease tells that what follows is undecided."""
         self._telling_held: set[str] = {key for key, each in self.journal.accounts.items() if each.suspended}
@@ -156,6 +158,10 @@ class Page:
             return False  # without an account, a new leader would believe that nobody has begun with the task
         return not (book.is_held or book.key in self._told_held or book.state.suspended)
 
+    def tells_of(self, start: int) -> bool:
+        """Tell whether it is written how every tick up to an instant has ended, or that it is open."""
+        return start <= self._proven
+
     def must_write(self, trials: Mapping[str, Book], claimed: int | None) -> bool:
         """Tell whether claims have to be on the Lease before anything starts that are not yet."""
         return claimed is not None and (self._watermark is None or claimed > self._watermark or bool(trials))
@@ -173,6 +179,7 @@ class Page:
             raise
         if annotations is not None:
             self._told_held = self._telling_held
+            self._proven = self._telling_proven
         if claimed is not None:
             self._watermark = claimed if self._watermark is None else max(self._watermark, claimed)
         for key, trial in trials.items():
@@ -183,17 +190,18 @@ class Page:
         decided = self.decided()
         self._telling_held = set()
         proven, accounts = self._accounts(trials, decided)
+        self._telling_proven = proven
         watermark = self._watermark
         if claimed is not None:
             watermark = claimed if watermark is None else max(watermark, claimed)
-        return to_annotations(watermark, proven, accounts, draining_until)
+        return to_annotations(watermark, proven, accounts, draining_until, self.step)
 
     def _accounts(self, trials: Mapping[str, Book], decided: int) -> tuple[int, list[str]]:
         """Return how far everything is proven, and the accounts that make it so, the oldest troubles first."""
         required = self._must_tell.keys() | {key for key, trial in trials.items() if trial.is_held}
         encoded = [self._encode(trials.get(key) or self._books[key], decided) for key in required if key in self._books]
         room = MOST_BYTES - sum(map(len, encoded))
-        troubles, early = [], {key: trial for key, trial in trials.items() if trial.has_waiting}
+        troubles, early = [], dict(trials)
         for key, book in self._books.items():
             book = trials.get(key) or book
             if book.trouble is None and not book.open:

@@ -142,6 +142,19 @@ class LeaseStore:
             book = self._books.get(key)
             return None if book is None else book.snapshot(self._page.decided(), is_last=is_last)
 
+    async def tell_of(self, key: str, records: Sequence[RunRecord]) -> None:
+        """Have the Lease tell of the ends of a task's runs before TaskRuns do. Raises StoreError when that fails.
+
+        A tick that ended without a start was never claimed. Whoever finds its TaskRun alone, without a word on the
+        Lease or in the status that it is decided, would start it.
+        """
+        unclaimed = [run for run in records if run.started_at is None and run.trigger is not Trigger.MANUAL]
+        latest = max((run.scheduled_at + run.jitter for run in unclaimed), default=None)
+        async with self._writing:
+            book = self._books.get(key)
+            if latest is not None and book is not None and not self._page.tells_of(latest):
+                await self._page.write({key: book}, None)
+
     def wrote(self, key: str, snapshot: Snapshot) -> None:
         """Note that the status of a task tells all of a snapshot."""
         book = self._books.get(key)

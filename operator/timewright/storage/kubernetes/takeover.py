@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from timewright.decisions.task_state import OpenPhase, OpenRun, TaskState
 from timewright.resources.vocabulary import Outcome
-from timewright.storage.kubernetes.journal import Account, Journal
+from timewright.storage.kubernetes.journal import Account, Journal, Since
 from timewright.timetable.jitter import start_of, tick_of
 from timewright.timetable.ticks import Ticks
 
@@ -43,6 +43,8 @@ class Told:
     suspended: bool = False
     claimed: tuple[int, ...] = ()
     queued: tuple[int, ...] = ()
+    since: Since | None = None
+    """What it tells beyond the version before; None where it does not say so."""
 
     @property
     def is_handed_over(self) -> bool:
@@ -123,7 +125,7 @@ class _Sorting:
         self._proven = journal.watermark if journal.proven is None else journal.proven
         self._watermark = journal.watermark or 0
         self._present, self._told = present, told
-        counts = None if account is None else account.counts_beyond(told.revision)
+        counts = None if account is None else journal.beyond(account, told.revision, told.since)
         if account is not None and counts is not None:
             self.told_by_rule = False
             self.counts.update(counts)
