@@ -49,8 +49,8 @@ class Page:
         self.decided_until = self.journal.proven
         """As it was asked for last, or as the leader before has written it."""
         self._is_lost = False
-        self._proven = self._telling_proven = -1
-        """Up to which instant the Lease tells of every tick, as this holder has written it."""
+        self._tells_until = -1
+        """Up to which instant the Lease tells of every tick for which there is room, as this holder has written it."""
         self._told_held: set[str] = set()
         """Keys of tasks of which the Lease tells that what follows is undecided."""
         self._telling_held: set[str] = {key for key, each in self.journal.accounts.items() if each.suspended}
@@ -159,8 +159,8 @@ class Page:
         return not (book.is_held or book.key in self._told_held or book.state.suspended)
 
     def tells_of(self, start: int) -> bool:
-        """Tell whether it is written how every tick up to an instant has ended, or that it is open."""
-        return start <= self._proven
+        """Tell whether it is written how every tick up to an instant has ended, as far as there is room for that."""
+        return start <= self._tells_until
 
     def must_write(self, trials: Mapping[str, Book], claimed: int | None) -> bool:
         """Tell whether claims have to be on the Lease before anything starts that are not yet."""
@@ -169,6 +169,7 @@ class Page:
     async def write(self, trials: Mapping[str, Book], claimed: int | None) -> None:
         """Renew the Lease, with claims up to an instant; raises OwnershipLost when it is another's, or StoreError."""
         self.check()
+        decided = self.decided()
         annotations = self._annotations(trials, claimed) if self.is_ready else None
         self._told_held = self._told_held | self._telling_held  # until the answer is there, either may hold
         try:
@@ -179,7 +180,7 @@ class Page:
             raise
         if annotations is not None:
             self._told_held = self._telling_held
-            self._proven = self._telling_proven
+            self._tells_until = decided
         if claimed is not None:
             self._watermark = claimed if self._watermark is None else max(self._watermark, claimed)
         for key, trial in trials.items():
@@ -190,7 +191,6 @@ class Page:
         decided = self.decided()
         self._telling_held = set()
         proven, accounts = self._accounts(trials, decided)
-        self._telling_proven = proven
         watermark = self._watermark
         if claimed is not None:
             watermark = claimed if watermark is None else max(watermark, claimed)
