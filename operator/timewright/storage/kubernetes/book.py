@@ -181,8 +181,9 @@ class Book:
     @property
     def is_held(self) -> bool:
         """Whether a new leader takes what comes after the status for undecided, as far as anybody can tell now."""
-        on_its_way = None if self._on_its_way is None else self._on_its_way.written
-        return any(each is not None and each.is_held for each in (self.written, on_its_way, self._of_others))
+        if self._on_its_way is not None and self._on_its_way.written.is_held:
+            return True
+        return self.written.is_held or (self._of_others is not None and self._of_others.is_held)
 
     @property
     def has_waiting(self) -> bool:

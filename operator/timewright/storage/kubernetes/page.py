@@ -17,9 +17,6 @@ from timewright.storage.records import Change, RunRecord
 _STEPS = 1_000
 """After so many leaders revisions grow as before: long ones take room."""
 
-_SHORTEST_ACCOUNT = 24
-"""Fewer bytes than any account takes."""
-
 
 class Page:
     """The Lease as its holder writes it, out of the books of all tasks."""
@@ -212,8 +209,9 @@ class Page:
                 early.pop(key, None)
             elif first is not None and book.has_waiting:
                 early[key] = book
-        # No more than these have room: to sort ten thousand of them takes long when all tasks are new.
-        for first, key in heapq.nsmallest(MOST_BYTES // _SHORTEST_ACCOUNT + 1, troubles):
+        heapq.heapify(troubles)  # a few hundred have room: to sort ten thousand takes long, when all tasks are new
+        while troubles:
+            first, key = heapq.heappop(troubles)
             text = self._encode(trials.get(key) or self._books[key], decided)
             room -= len(text) + 1
             if room < 0:
