@@ -14,6 +14,7 @@ from timewright.cluster.api import CRON_JOBS, JOBS, ApiError
 from timewright.cluster.observe import observe_cron_job, observe_job
 from timewright.controller.application import stop_application
 from timewright.controller.context import Sync
+from timewright.controller.inheritance import Inheritance, inherit
 from timewright.controller.reclaim import is_left_behind
 from timewright.decisions.acceptance import Accepted
 from timewright.decisions.handover import WAS_RUNNING, WAS_SUSPENDED, native_watermark, waits_for_ends
@@ -47,6 +48,8 @@ class Turn:
     """Whether they are about to change hands, so that nothing new is applied."""
     waits_for: str | None = None
     """The Job that has to end before they do."""
+    inheritance: Inheritance | None = None
+    """What there is to take over from a daemon that is gone."""
 
 
 async def take_turn(sync: Sync) -> Turn:
@@ -73,7 +76,8 @@ async def take_turn(sync: Sync) -> Turn:
     left_behind = await is_left_behind(sync, now.daemon or "")
     if left_behind is None or _in_the_way(sync, sync.operator.store.jobs.of(sync.key)) is not None:
         return Turn(now)
-    return Turn(NATIVE, NATIVE, left_behind.watermark, leaving=True)
+    inheritance = inherit(sync, left_behind)
+    return Turn(NATIVE, NATIVE, inheritance.watermark, leaving=True, inheritance=inheritance)
 
 
 async def _has_begun(sync: Sync, to: Decider) -> bool:

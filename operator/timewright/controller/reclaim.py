@@ -8,14 +8,13 @@ the task: it reads what the spec says before it does.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from timewright.cluster.api import LEASES, ApiError
 from timewright.controller.context import Sync
 from timewright.controller.daemons import DaemonKey
-from timewright.desired.names import WATERMARK_ANNOTATION, daemon_object_name
-from timewright.resources.model import parse_time
+from timewright.desired.names import daemon_object_name
+from timewright.storage.kubernetes.journal import Journal, from_annotations
 
 PATIENCE_SECONDS = 20.0
 """How long a Lease may be free before its daemon counts as gone; another replica takes it within seconds."""
@@ -28,8 +27,9 @@ LOOK_SECONDS = 5.0
 class LeftBehind:
     """A task that its daemon will not give back."""
 
-    watermark: datetime | None
-    """The last tick that the daemon may have decided; None where it never did."""
+    daemon: str
+    journal: Journal
+    """What its Lease tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class LeaseSeen:
     version: str
     duration: float
     """For how many seconds it is held without being renewed; 0 for one that nobody holds."""
-    watermark: datetime | None
+    journal: Journal
     since: float
     """When it was first seen so, on the monotonic clock."""
     looked_at: float
@@ -52,8 +52,7 @@ async def is_left_behind(sync: Sync, daemon: str) -> LeftBehind | None:
     if left > 0:
         sync.wake_in(min(left, LOOK_SECONDS))
         return None
-    decided = [each for each in (sync.status.watermark, seen.watermark) if each is not None]
-    return LeftBehind(max(decided, default=None))
+    return LeftBehind(daemon, seen.journal)
 
 
 async def _look(sync: Sync, key: DaemonKey) -> LeaseSeen:
@@ -70,7 +69,7 @@ async def _look(sync: Sync, key: DaemonKey) -> LeaseSeen:
         lease = None
     version = lease["metadata"]["resourceVersion"] if lease is not None else ""
     since = before.since if before is not None and before.version == version else now
-    seen = LeaseSeen(version, _duration(lease), _watermark(lease), since, now)
+    seen = LeaseSeen(version, _duration(lease), _journal(lease), since, now)
     operator.leases[key] = seen
     return seen
 
@@ -80,10 +79,9 @@ def _duration(lease: dict[str, Any] | None) -> float:
     return float(spec.get("leaseDurationSeconds") or 0) if spec.get("holderIdentity") else 0.0
 
 
-def _watermark(lease: dict[str, Any] | None) -> datetime | None:
-    """Read the watermark, an instant in Unix seconds or RFC 3339; one that cannot be read counts as none."""
-    text = ((lease or {}).get("metadata", {}).get("annotations") or {}).get(WATERMARK_ANNOTATION, "")
+def _journal(lease: dict[str, Any] | None) -> Journal:
+    """Read what is told of ticks; what somebody has spoilt tells nothing."""
     try:
-        return datetime.fromtimestamp(int(text), UTC) if text.isdecimal() else parse_time(text)
-    except (ValueError, OverflowError, OSError):
-        return None
+        return from_annotations((lease or {}).get("metadata", {}).get("annotations"))
+    except ValueError:
+        return Journal()

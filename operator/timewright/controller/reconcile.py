@@ -21,6 +21,7 @@ from timewright.controller.apply import apply_cron_job
 from timewright.controller.context import Operator, Sync
 from timewright.controller.figures import note_expected
 from timewright.controller.handover import Turn, take_turn
+from timewright.controller.inheritance import enter_on
 from timewright.controller.leave import leave_to_daemon
 from timewright.controller.manual_runs import refuse_manual_runs, refuse_orphans, start_manual_runs
 from timewright.controller.record import record_runs
@@ -90,11 +91,16 @@ async def reconcile(operator: Operator, key: TaskKey) -> float | None:
         operator.expected.pop(task.uid, None)
         await _reconcile_application(sync, turn, raw_status)
         return sync.wake_after
+    return await _reconcile_cron_job(sync, turn, raw_status)
 
+
+async def _reconcile_cron_job(sync: Sync, turn: Turn, raw_status: dict[str, Any]) -> float | None:
     not_ready = _handing_over(turn) if turn.leaving else await apply_cron_job(sync)
-    applied = operator.applied.get(task.uid)
-    if applied is not None and operator.may_wait(applied):
+    applied = sync.operator.applied.get(sync.task.uid)
+    if applied is not None and sync.operator.may_wait(applied):
         return TOLD_LATER_SECONDS  # schedules come first: what can be told of this one is told after those that wait
+    if turn.inheritance is not None:
+        await enter_on(sync, turn.inheritance)
     await record_runs(sync)
     await start_manual_runs(sync)
     summarize(sync, not_ready)

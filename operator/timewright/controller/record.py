@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from timewright.cluster import metrics
@@ -84,7 +84,7 @@ async def _create_missing(sync: Sync, jobs: list[ObservedJob], counted: set[str]
     for job in jobs:
         ours = job.run_name is None and job.daemon is None
         if ours and store.runs.find(sync.key, job.name) is None and job.name not in counted:
-            await _create_run(sync, job)
+            await create_run(sync, job.name, job.scheduled_at or nominal_time_from_job_name(job.name))
 
 
 def belongs_to(job: ObservedJob, run: ObservedRun) -> bool:
@@ -104,28 +104,28 @@ def _is_awaited(sync: Sync, job: ObservedJob) -> bool:
     return any(belongs_to(job, run) and not run.finished for run in sync.operator.store.runs.of(sync.key))
 
 
-async def _create_run(sync: Sync, job: ObservedJob) -> None:
+async def create_run(sync: Sync, name: str, scheduled_at: datetime | None) -> None:
     """Record that a tick has started a run. The deterministic name makes a second record impossible."""
     store, api = sync.operator.store, sync.operator.api
     manifest = build_task_run(
         sync.key.namespace,
         sync.task.name,
         sync.task.uid,
-        name=job.name,
-        scheduled_at=job.scheduled_at or nominal_time_from_job_name(job.name),
+        name=name,
+        scheduled_at=scheduled_at,
     )
     try:
         store.put_run(await api.create(TASK_RUNS, manifest))
     except ApiError as error:
         if not error.conflict:
             raise
-        existing = await api.get(TASK_RUNS, sync.key.namespace, job.name)
+        existing = await api.get(TASK_RUNS, sync.key.namespace, name)
         owners = existing["metadata"].get("ownerReferences") or []
         if any(owner["uid"] == sync.task.uid for owner in owners):
             store.put_run(existing)
             return
         # Of an earlier task of this name, on its way out, or made by hand for another: the name may become free.
-        logger.warning("TaskRun %s/%s is another task's; its tick waits to be recorded", sync.key.namespace, job.name)
+        logger.warning("TaskRun %s/%s is another task's; its tick waits to be recorded", sync.key.namespace, name)
         sync.wake_in(NAME_TAKEN_SECONDS)
 
 

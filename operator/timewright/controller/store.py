@@ -16,6 +16,7 @@ from timewright.cluster.observe import edited_at, observe_cron_job, observe_depl
 from timewright.controller.daemons import NO_CONCERN, DaemonKey, DaemonRecord, Daemons, concern_of
 from timewright.decisions.observed import ObservedCronJob, ObservedDeployment, ObservedJob, ObservedRun
 from timewright.desired import names
+from timewright.resources.model import parse_time
 
 Manifest = dict[str, Any]
 Observed = TypeVar("Observed", ObservedCronJob, ObservedJob, ObservedRun)
@@ -100,6 +101,7 @@ class TaskRecord:
     __slots__ = (
         "_text",
         "concern",
+        "created_at",
         "deleting",
         "edited_at",
         "generation",
@@ -117,6 +119,8 @@ class TaskRecord:
         self.generation: int = metadata.get("generation") or 0
         self.resource_version: str = metadata["resourceVersion"]
         self.version = version_of(body)
+        self.created_at = int(parse_time(metadata["creationTimestamp"]).timestamp())
+        """In UTC seconds."""
         self.deleting = "deletionTimestamp" in metadata
         self.edited_at = edited_at(metadata)
         """In UTC seconds."""

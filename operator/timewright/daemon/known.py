@@ -14,18 +14,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from timewright.cluster.observe import observe_run
-from timewright.daemon.task import ClusterTask, JobTemplate, Read, read_task, timing_told
+from timewright.daemon.task import ClusterTask, JobTemplate, Read, read_task
 from timewright.decisions.acceptance import Refused
 from timewright.decisions.observed import ObservedRun
 from timewright.decisions.ownership import Decider, is_mine, is_to_be_given_back, present, wanted
 from timewright.decisions.policies_of_spec import NO_SLOTS
 from timewright.desired.runner_image import RunnerImage
 from timewright.resources.model import parse_time
-from timewright.resources.scheduled_task import ScheduledTaskSpec, ScheduledTaskStatus, SinceStatus
+from timewright.resources.scheduled_task import ScheduledTaskSpec, ScheduledTaskStatus
 from timewright.resources.vocabulary import Mode, Outcome, Trigger
-from timewright.storage.kubernetes.journal import Since
 from timewright.storage.kubernetes.takeover import Timing, Told
-from timewright.timetable.jitter import started_until
+from timewright.storage.kubernetes.told import told_by_status
 
 Manifest = dict[str, Any]
 
@@ -106,36 +105,12 @@ class KnownTask:
 
     def told(self, namespace: str, status: ScheduledTaskStatus) -> Told:
         """Return what the status tells of ticks."""
-        decided, watermark = status.decided, _seconds(status.watermark)
-        if decided is None or watermark is None:
-            present, created_at = self.present(), self.created_at
-            if present is not None:  # who had it before put nothing off
-                created_at = started_until(present.ticks, created_at)
-                watermark = None if watermark is None else started_until(present.ticks, watermark)
-            return Told(created_at, watermark)
-        return Told(
-            self.created_at,
-            watermark,
-            decided.revision,
-            decided.schedule_id,
-            timing_told(namespace, self.name, self.uid, decided.schedule_id, decided.timing),
-            decided.suspended,
-            tuple(sorted(decided.claimed)),
-            tuple(sorted(decided.queued)),
-            _since(decided.since),
-        )
+        return told_by_status(namespace, self.name, self.uid, self.created_at, status, self.present())
 
     def present(self) -> Timing | None:
         """Return the schedule that was accepted last; None where none was."""
         task = self.read.task
         return None if task is None else Timing(task.schedule_id, task.ticks)
-
-
-def _since(told: SinceStatus | None) -> Since | None:
-    if told is None:
-        return None
-    counts = {outcome: told.counts.get(outcome.value.lower(), 0) for outcome in Outcome}
-    return Since(told.base, {outcome: count for outcome, count in counts.items() if count})
 
 
 @dataclass(slots=True)

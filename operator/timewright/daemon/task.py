@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 from timewright.decisions.acceptance import Refused, accept
 from timewright.decisions.place import Place, place_of
 from timewright.decisions.policies_of_spec import NO_SLOTS, is_exclusive, policies_of
-from timewright.decisions.timetable_of_spec import schedule_id_of, timetable_of_timing, timing_of
+from timewright.decisions.timetable_of_spec import schedule_id_of, timing_of
 from timewright.desired.cron_job import job_template, time_to_live
 from timewright.desired.runner_image import RunnerImage
 from timewright.desired.tick_job import tick_run_name
@@ -26,9 +26,7 @@ from timewright.resources.vocabulary import Mode
 from timewright.runner.call import Call, is_async
 from timewright.runner.definition import Definition
 from timewright.runner.manifest import definition_from_spec
-from timewright.storage.kubernetes.takeover import Timing
 from timewright.storage.protocol import Retention
-from timewright.timetable.jitter import Jittered
 from timewright.timetable.schedule import Schedule
 from timewright.timetable.spread import seed_of_task
 
@@ -150,17 +148,6 @@ def _shared(schedule: Schedule, timing: str, seed: str) -> Schedule:
     """Return one schedule for all tasks that say the same of when: thousands of them often say `*/5 * * * *`."""
     is_spread = any("H" in expression for expression in schedule.expressions)
     return _schedules.setdefault((timing, seed if is_spread else None), schedule)
-
-
-def timing_told(namespace: str, name: str, uid: str, schedule_id: str, timing: str | None) -> Timing | None:
-    """Return the schedule that a status tells; None where it cannot be read."""
-    if timing is None:
-        return None
-    try:
-        schedule, jitter = timetable_of_timing(timing, seed=seed_of_task(namespace, name))
-    except ValueError:
-        return None
-    return Timing(schedule_id, Jittered(schedule.ticks, uid, jitter) if jitter else schedule.ticks)
 
 
 def _missing_secret(spec: ScheduledTaskSpec, variables: Container[str]) -> Refused | None:

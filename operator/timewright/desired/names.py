@@ -20,9 +20,6 @@ SCHEDULED_AT_ANNOTATION = f"{GROUP}/scheduled-at"
 DAEMON_LABEL = f"{GROUP}/daemon"
 """On what a TaskDaemon is made of; and on every Job and TaskRun that a daemon makes: the daemon that settles them."""
 
-WATERMARK_ANNOTATION = f"{GROUP}/watermark"
-"""On a daemon's Lease: every tick up to this instant is claimed or decided."""
-
 HANDED_OVER_ANNOTATION = f"{GROUP}/handed-over"
 """On a CronJob that is suspended because something else is to decide the ticks of its task, whatever the task says."""
 

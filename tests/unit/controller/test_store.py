@@ -39,6 +39,7 @@ def job_body(version: int, uid: str = "u", **labels: str) -> dict[str, Any]:
 
 def task_body(version: int, uid: str = "u", **status: Any) -> dict[str, Any]:
     metadata = {"name": "backup", "namespace": "shop", "uid": uid, "resourceVersion": str(version), "generation": 1}
+    metadata["creationTimestamp"] = "2026-03-01T12:00:00Z"
     return {"metadata": metadata, "spec": {"schedule": "@daily"}, "status": status}
 
 

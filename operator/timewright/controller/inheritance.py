@@ -1,0 +1,116 @@
+"""What a daemon that is gone has left of a task: up to where it had decided, its counts, and the runs that were open.
+
+The operator reasons as another replica of the daemon would, by `storage.kubernetes.takeover`. What that finds open has
+a TaskRun before the status says who decides from here on; so each step can be repeated, and every tick has one outcome.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from timewright.controller.context import Sync
+from timewright.controller.reclaim import LeftBehind
+from timewright.controller.record import create_run, finish_run
+from timewright.decisions.result import Result
+from timewright.decisions.task_state import OpenPhase, OpenRun
+from timewright.decisions.timetable_of_spec import schedule_id_of, timetable_of
+from timewright.desired.tick_job import tick_run_name
+from timewright.resources.scheduled_task import Counters, ScheduledTaskSpec
+from timewright.resources.vocabulary import Outcome, Reason, Trigger
+from timewright.storage.kubernetes.takeover import NOT_ACCEPTED, Taken, Timing, take_over
+from timewright.storage.kubernetes.told import told_by_status
+from timewright.timetable import ScheduleError
+from timewright.timetable.jitter import Jittered, done_until
+from timewright.timetable.spread import seed_of_task
+
+
+@dataclass(frozen=True, slots=True)
+class Inheritance:
+    """What the operator goes on from."""
+
+    daemon: str
+    watermark: datetime | None
+    """The last tick that was decided; None where the daemon never decided any."""
+    open_runs: tuple[OpenRun, ...]
+    counts: Mapping[Outcome, int]
+    """To be added to the counters of the status."""
+    counted_runs: Collection[str]
+    """Names of the TaskRuns that the counters include then."""
+
+
+def inherit(sync: Sync, left: LeftBehind) -> Inheritance:
+    """Return what a daemon has left of a task, by its Lease, the task's status and its TaskRuns. Pure."""
+    task, store, status = sync.task, sync.operator.store, sync.status
+    present = _present(sync)
+    told = told_by_status(sync.key.namespace, task.name, task.uid, task.created_at, status, present)
+    ended = {
+        run.name: (int(run.scheduled_at.timestamp()), run.outcome)
+        for run in store.runs.of(sync.key)
+        if run.outcome is not None and run.trigger is not Trigger.MANUAL and run.scheduled_at is not None
+    }
+    recorded = {tick: outcome for name, (tick, outcome) in ended.items() if name not in status.counted_runs}
+    account = left.journal.accounts.get(task.uid)
+    run_id_of = functools.partial(tick_run_name, task.name)
+    taken = take_over(told, left.journal, account, present, recorded, run_id_of)
+    until = _decided_until(taken, left, present)
+    counted = [*status.counted_runs, *(name for name, (tick, _) in ended.items() if tick <= until)]
+    is_begun = told.watermark is not None or left.journal.watermark is not None
+    return Inheritance(
+        left.daemon,
+        datetime.fromtimestamp(until, UTC) if is_begun else None,
+        taken.state.open_runs,
+        taken.counts,
+        list(dict.fromkeys(counted)),
+    )
+
+
+async def enter_on(sync: Sync, inheritance: Inheritance) -> None:
+    """Give every run that was open its TaskRun, and take the counts over into the status that is written next.
+
+    Jobs are followed to their end from then on. How anything else ended nobody can tell any more.
+    """
+    store = sync.operator.store
+    for run in inheritance.open_runs:
+        if store.runs.find(sync.key, run.run_id) is not None:
+            continue
+        await create_run(sync, run.run_id, datetime.fromtimestamp(run.scheduled_at, UTC))
+        record = store.runs.find(sync.key, run.run_id)
+        if record is not None and record.outcome is None and store.jobs.find(sync.key, run.run_id) is None:
+            await finish_run(sync, record, None, _unknown_end(run, inheritance.daemon))
+    counters = sync.status.counters.model_dump()
+    for outcome, count in inheritance.counts.items():
+        name = outcome.value.lower()
+        counters[name] = max(0, counters[name] + count)
+    changes = {"counters": Counters(**counters), "counted_runs": list(inheritance.counted_runs)}
+    sync.status = sync.status.model_copy(update=changes)
+
+
+def _unknown_end(run: OpenRun, daemon: str) -> Result:
+    if run.phase is OpenPhase.QUEUED:
+        text = f"it waited for room when TaskDaemon {daemon!r} was gone"
+        return Result(Outcome.CANCELLED, Reason.SCHEDULE_CHANGED.value, text)
+    text = f"TaskDaemon {daemon!r}, which ran it, is gone; how it ended is not known"
+    return Result(Outcome.LOST, Reason.OWNER_GONE.value, text)
+
+
+def _decided_until(taken: Taken, left: LeftBehind, present: Timing | None) -> int:
+    state = taken.state
+    until = state.watermark or 0
+    if state.suspended or state.schedule_id == NOT_ACCEPTED:  # ticks of a pause are not made up for by a CronJob
+        until = max(until, left.journal.watermark or 0)
+    return until if present is None else done_until(present.ticks, until)
+
+
+def _present(sync: Sync) -> Timing | None:
+    """Return the schedule of the task as a daemon reads it."""
+    spec = sync.verdict.spec or ScheduledTaskSpec()
+    seed = seed_of_task(sync.key.namespace, sync.task.name)
+    try:
+        ticks = timetable_of(spec, seed=seed).ticks
+    except ScheduleError:
+        return None
+    jitter = spec.jitter_seconds or 0
+    return Timing(schedule_id_of(spec, seed=seed), Jittered(ticks, sync.task.uid, jitter) if jitter else ticks)

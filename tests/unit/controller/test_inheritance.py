@@ -1,0 +1,180 @@
+"""A daemon is gone for good: the operator goes on from all that it has left, as another replica of it would."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.unit.controller.cluster import NOON, Cluster, Killed, Replica
+from tests.unit.controller.test_handover import cron_job, edit, handed_to_daemon, pass_time, status, tell
+from timewright.cluster.api import JOBS, LEASES, SCHEDULED_TASKS, TASK_RUNS
+from timewright.controller.reclaim import LOOK_SECONDS, PATIENCE_SECONDS
+from timewright.decisions.timetable_of_spec import schedule_id_of, timing_of
+from timewright.desired.names import DAEMON_LABEL, TASK_LABEL
+from timewright.desired.tick_job import tick_run_name
+from timewright.resources.model import format_time, parse_time
+from timewright.resources.scheduled_task import ScheduledTaskSpec
+from timewright.resources.vocabulary import Outcome
+from timewright.storage.kubernetes.journal import Account, encode, to_annotations
+from timewright.timetable.spread import seed_of_task
+
+LONG_ENOUGH = PATIENCE_SECONDS + 2 * LOOK_SECONDS + 10
+
+
+def minute(number: int) -> int:
+    """Return a tick of the task, in UTC seconds."""
+    return int(NOON.timestamp()) + 60 * number
+
+
+def name_of(number: int) -> str:
+    return tick_run_name("backup", minute(number))
+
+
+def outcomes(cluster: Cluster) -> dict[str, str | None]:
+    return {name: run["status"].get("outcome") for name, run in cluster.of(TASK_RUNS).items()}
+
+
+def counted(cluster: Cluster) -> dict[str, int]:
+    return {outcome: count for outcome, count in status(cluster)["counters"].items() if count}
+
+
+def put_run(cluster: Cluster, number: int, outcome: str) -> None:
+    """Have the daemon record the run of a tick."""
+    owner = {"uid": cluster.of(SCHEDULED_TASKS)["backup"]["metadata"]["uid"], "controller": True, "name": "backup"}
+    labels = {TASK_LABEL: "backup", DAEMON_LABEL: "default"}
+    metadata = {"name": name_of(number), "labels": labels, "ownerReferences": [owner]}
+    at = format_time(NOON + timedelta(minutes=number))
+    spec = {"taskRef": {"name": "backup"}, "trigger": "Schedule", "scheduledAt": at}
+    cluster.put(TASK_RUNS, {"metadata": metadata, "spec": spec})
+    told = {"phase": "Finished", "outcome": outcome, "completionTime": at}
+    cluster.edit(TASK_RUNS, name_of(number), lambda body: body.update(status=told))
+
+
+def put_job(cluster: Cluster, number: int) -> None:
+    """Have the daemon make the Job of a tick."""
+    owner = {"uid": cluster.of(SCHEDULED_TASKS)["backup"]["metadata"]["uid"], "controller": True, "name": "backup"}
+    labels = {TASK_LABEL: "backup", DAEMON_LABEL: "default"}
+    cluster.put(JOBS, {"metadata": {"name": name_of(number), "labels": labels, "ownerReferences": [owner]}, "spec": {}})
+
+
+async def left(cluster: Cluster, *, suspended: bool = False, **spec: Any) -> Replica:
+    """Let a daemon die that has told of four ticks; the Lease tells how the fifth ended, and that the sixth began."""
+    replica = await handed_to_daemon(cluster, **spec)
+    said = ScheduledTaskSpec.model_validate(cluster.of(SCHEDULED_TASKS)["backup"]["spec"])
+    schedule_id = schedule_id_of(said, seed=seed_of_task("shop", "backup"))
+    decided = {"revision": 1, "scheduleId": schedule_id, "timing": timing_of(said), "suspended": suspended}
+    watermark = format_time(datetime.fromtimestamp(minute(4), NOON.tzinfo))
+    tell(cluster, watermark=watermark, decided=decided, counters={"succeeded": 4})
+    for number in (3, 4):
+        put_run(cluster, number, "Succeeded")
+    uid = cluster.of(SCHEDULED_TASKS)["backup"]["metadata"]["uid"]
+    account = Account(1, minute(5) + 10, {Outcome.FAILED: 1}, schedule_id=schedule_id)
+    accounts = [] if suspended else [encode(uid, account)]
+    annotations = to_annotations(minute(6), minute(5) + 10, accounts, step=1)
+    spec_of_lease = {"holderIdentity": "a", "leaseDurationSeconds": 10}
+    cluster.put(
+        LEASES, {"metadata": {"name": "timewright-daemon-default", "annotations": annotations}, "spec": spec_of_lease}
+    )
+    cluster.now = NOON + timedelta(minutes=6, seconds=2)
+    return replica
+
+
+async def test_what_a_daemon_had_counted_is_not_counted_again_and_what_it_had_not_is() -> None:
+    cluster = Cluster()
+    replica = await left(cluster)
+    edit(cluster, mode="CronJob")
+    await pass_time(cluster, replica, LONG_ENOUGH)
+    assert status(cluster)["scheduledBy"] == "CronJob"
+    assert counted(cluster) == {"succeeded": 4, "failed": 1, "lost": 1}
+    assert outcomes(cluster)[name_of(6)] == "Lost"
+    assert parse_time(cron_job(cluster)["status"]["lastScheduleTime"]) == NOON + timedelta(minutes=6)
+
+
+async def test_a_job_that_a_daemon_has_left_is_followed_to_its_end() -> None:
+    cluster = Cluster()
+    replica = await left(cluster)
+    put_job(cluster, 6)
+    edit(cluster, mode="CronJob")
+    await pass_time(cluster, replica, LONG_ENOUGH)
+    assert status(cluster)["scheduledBy"] == "CronJob"
+    assert cluster.of(TASK_RUNS)[name_of(6)]["status"]["phase"] == "Running"
+    assert counted(cluster) == {"succeeded": 4, "failed": 1}
+    cluster.finish(name_of(6))
+    await pass_time(cluster, replica, 3)
+    assert outcomes(cluster)[name_of(6)] == "Succeeded"
+    assert counted(cluster) == {"succeeded": 5, "failed": 1}
+
+
+async def test_a_job_that_has_ended_before_is_recorded_as_it_ended() -> None:
+    cluster = Cluster()
+    replica = await left(cluster, concurrencyPolicy="Forbid")
+    put_job(cluster, 6)
+    edit(cluster, mode="CronJob")
+    await pass_time(cluster, replica, LONG_ENOUGH)
+    assert status(cluster)["scheduledBy"] == "Daemon", "its Job is active"
+    cluster.finish(name_of(6), succeeded=False)
+    await pass_time(cluster, replica, LONG_ENOUGH)
+    assert outcomes(cluster)[name_of(6)] == "Failed"
+    assert counted(cluster) == {"succeeded": 4, "failed": 2}
+
+
+async def test_an_end_that_only_its_task_run_tells_counts() -> None:
+    cluster = Cluster()
+    replica = await left(cluster)
+    put_run(cluster, 6, "Cancelled")
+    edit(cluster, mode="CronJob")
+    await pass_time(cluster, replica, LONG_ENOUGH)
+    assert counted(cluster) == {"succeeded": 4, "failed": 1, "cancelled": 1}
+
+
+async def test_of_a_task_that_was_suspended_nothing_is_lost() -> None:
+    cluster = Cluster()
+    replica = await left(cluster, suspended=True)
+    edit(cluster, mode="CronJob")
+    await pass_time(cluster, replica, LONG_ENOUGH)
+    assert counted(cluster) == {"succeeded": 4}
+    assert parse_time(cron_job(cluster)["status"]["lastScheduleTime"]) == NOON + timedelta(minutes=6)
+
+
+async def test_what_waited_is_cancelled() -> None:
+    cluster = Cluster()
+    replica = await left(cluster)
+    task = cluster.of(SCHEDULED_TASKS)["backup"]
+    tell(cluster, decided={**task["status"]["decided"], "queued": [minute(2)]}, counters={"succeeded": 3})
+    edit(cluster, mode="CronJob")
+    cluster.edit(LEASES, "timewright-daemon-default", lambda body: body["metadata"].update(annotations={}))
+    await pass_time(cluster, replica, LONG_ENOUGH)
+    assert counted(cluster) == {"succeeded": 3, "cancelled": 1}
+
+
+@pytest.mark.parametrize("job", [False, True])
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("count", range(1, 9))
+async def test_cut_short_anywhere_each_tick_counts_once(when: str, count: int, job: bool) -> None:
+    cluster = Cluster()
+    replica = await left(cluster)
+    if job:
+        put_job(cluster, 6)
+    remaining = count
+
+    def die(request: str) -> None:
+        nonlocal remaining
+        remaining -= 1
+        if remaining == 0:
+            raise Killed
+
+    edit(cluster, mode="CronJob")
+    setattr(cluster, when, die)
+    for _ in range(round(2 * LONG_ENOUGH)):
+        cluster.now += timedelta(seconds=1)
+        try:
+            await replica.settle()
+        except Killed:
+            replica = Replica(cluster)
+    assert status(cluster)["scheduledBy"] == "CronJob"
+    if job:
+        cluster.finish(name_of(6))
+        await pass_time(cluster, replica, 3)
+    assert counted(cluster) == {"succeeded": 4 + job, "failed": 1, **({} if job else {"lost": 1})}
