@@ -16,6 +16,7 @@ from tests.cluster.cluster import Cluster
 from tests.integration.daemon_process import DaemonProcess, daemon_kubeconfig
 from tests.integration.operator_process import OperatorProcess
 from tests.objects import YEARLY, Namespace, eventually, job_template, run, task
+from timewright.resources.model import parse_time
 
 pytestmark = pytest.mark.cluster
 
@@ -198,6 +199,47 @@ def test_ticks_change_hands_both_ways(namespace: Namespace, daemon: Starting) ->
     eventually(lambda: len(namespace.list("job")) > before)
     minutes = sorted(int(each["metadata"]["name"].rpartition("-")[2]) for each in namespace.list("job"))
     assert minutes == list(range(minutes[0], minutes[0] + len(minutes))), "no tick is lost, and none runs twice"
+
+
+def test_what_a_daemon_leaves_that_is_gone_for_good_is_recorded(
+    namespace: Namespace, daemon: Starting, tmp_path: Path
+) -> None:
+    gone = daemon()
+    trace = tmp_path / "trace"
+    namespace.apply(traced("own", trace))
+    jobs = {"schedule": "*/2 * * * * *", "concurrencyPolicy": "Allow", "jobTemplate": job_template()}
+    namespace.apply(task("jobs", mode="Daemon", **jobs))
+    eventually(lambda: len(ticks(trace)) >= 5 and len(namespace.list("job")) >= 3)
+    gone.kill()
+    namespace.apply(task("own", schedule=YEARLY, command=["true"]))
+    namespace.apply(task("jobs", schedule=YEARLY, jobTemplate=job_template()))
+    names = ("own", "jobs")
+    eventually(lambda: all(status_of(namespace, name)["scheduledBy"] == "CronJob" for name in names))
+
+    # Every second from the first tick to the last one that was claimed has one outcome.
+    lease = namespace.get("lease", "timewright-daemon-default")
+    claimed = int(lease["metadata"]["annotations"]["timewright.dev/watermark"])
+    first = int(parse_time(ticks(trace)[0]).timestamp())
+    told = counters(namespace, "own")
+    assert sum(told.values()) == claimed - first + 1
+    assert set(outcome for outcome, count in told.items() if count) <= {"succeeded", "lost"}
+    assert told["succeeded"] <= len(ticks(trace)) <= sum(told.values())
+
+    made = {job["metadata"]["name"] for job in namespace.list("job")}
+    runs = {
+        run["metadata"]["name"]: run["status"] for run in namespace.list("taskrun") if run["metadata"]["name"] in made
+    }
+    assert runs.keys() == made
+    assert {run["phase"] for run in runs.values()} == {"Running"}
+    for name in made:
+        namespace.kubectl("delete", "job", name)
+    eventually(lambda: counters(namespace, "jobs").get("cancelled") == len(made))
+
+
+def status_of(namespace: Namespace, name: str) -> dict[str, Any]:
+    """Return a task's status."""
+    status: dict[str, Any] = namespace.get("scheduledtask", name)["status"]
+    return status
 
 
 def test_yearly_tasks_are_left_alone(namespace: Namespace, daemon: Starting) -> None:
