@@ -222,7 +222,7 @@ def test_what_a_daemon_leaves_that_is_gone_for_good_is_recorded(
     first = int(parse_time(ticks(trace)[0]).timestamp())
     told = counters(namespace, "own")
     assert sum(told.values()) == claimed - first + 1
-    assert set(outcome for outcome, count in told.items() if count) <= {"succeeded", "lost"}
+    assert {outcome for outcome, count in told.items() if count} <= {"succeeded", "lost"}
     assert told["succeeded"] <= len(ticks(trace)) <= sum(told.values())
 
     made = {job["metadata"]["name"] for job in namespace.list("job")}

@@ -96,14 +96,18 @@ def _baseline(rules: Rules, state: TaskState, now: int) -> int:
 
 def _gone(rules: Rules, state: TaskState, first: int) -> tuple[tuple[End, ...], tuple[EndMany, ...]]:
     """Tell how those ticks of the schedule before end that nobody has decided on, and nobody will any more."""
-    if rules.former is None or state.watermark is None or state.watermark + 1 >= first:
+    if rules.former is None or state.watermark is None:
+        return (), ()
+    # A start that was put off goes with its tick, which no other schedule has any more.
+    end = started_until(rules.former, first - 1) + 1
+    if state.watermark + 1 >= end:
         return (), ()
     if state.schedule_id == rules.schedule_id or rules.policies.on_schedule_change is not MissedRunsPolicy.SKIP:
         return (), ()
     how = Outcome.MISSED, Reason.SCHEDULE_CHANGED, "the schedule was changed before anybody decided on it"
     if state.suspended:
         how = Outcome.SKIPPED, Reason.SUSPENDED, "the task was suspended, and then its schedule was changed"
-    return _told(rules.former, [_Ending(state.watermark + 1, first, *how)])
+    return _told(rules.former, [_Ending(state.watermark + 1, end, *how)])
 
 
 def _policy(rules: Rules, state: TaskState) -> MissedRunsPolicy:

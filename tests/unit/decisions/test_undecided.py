@@ -12,6 +12,7 @@ from timewright.decisions.task_state import TaskState
 from timewright.decisions.ticks import Decision, Start, decide
 from timewright.decisions.undecided import MOST_AT_ONCE, MOST_LISTED
 from timewright.resources.vocabulary import MissedRunsPolicy, Outcome, Reason, Trigger
+from timewright.timetable.jitter import Jittered
 
 SKIP, LATEST, ALL = MissedRunsPolicy.SKIP, MissedRunsPolicy.LATEST, MissedRunsPolicy.ALL
 
@@ -88,6 +89,19 @@ def test_ticks_of_the_schedule_before_that_nobody_could_decide_on_end_with_a_rec
     assert decide(changed, recorded(NOON + 180), NOON + 180).end == ()
     many = decide(changed, recorded(), NOON + 1_000 * MINUTE)
     assert len(many.end) + sum(each.count for each in many.end_many) == 999
+
+
+def test_a_tick_of_the_schedule_before_whose_start_was_put_off_ends_with_a_record() -> None:
+    former = Jittered(Periodic(MINUTE, NOON), "backup", 50)
+    start = former.start_of(NOON + 120)
+    assert start > NOON + 121, "or this would test nothing"
+    changed = rules(45, schedule_id="b")._replace(former=former)
+    for now in (121, start - NOON, start - NOON + 1):
+        decision = decide(changed, recorded(former.start_of(NOON)), NOON + now)
+        assert ended(decision) == [(60, "ScheduleChanged"), (120, "ScheduleChanged")]
+    only_it = decide(changed, recorded(former.start_of(NOON + 60)), NOON + 121)
+    assert ended(only_it) == [(120, "ScheduleChanged")]
+    assert ended(decide(changed, recorded(start), NOON + 150)) == [], "it has been decided"
 
 
 def test_a_schedule_changed_in_the_second_of_a_tick_decides_nothing_twice() -> None:
