@@ -41,6 +41,8 @@ class Configuration:
     """Of locks that several runs may hold at once, how many."""
     store: str | None = field(default=None, repr=False)
     """The connection string of the database for the full history, if there is one. It holds a password."""
+    store_source: str | None = None
+    """Where that is to come from, as NAME/KEY of a Secret."""
     history_max_age: int | None = None
     """How many seconds runs are kept there; None for ever."""
     task_metrics_limit: int = 1_000
@@ -95,6 +97,7 @@ class Configuration:
             writes_per_minute=number(names.API_WRITES_PER_MINUTE, 600, 10, 60_000),
             lock_slots=_slots(environment.get(names.LOCKS) or "{}"),
             store=environment.get(names.STORE) or None,
+            store_source=environment.get(names.STORE_SOURCE) or None,
             history_max_age=number(names.HISTORY_MAX_AGE_SECONDS, 0, 0, 10**10) or None,
             task_metrics_limit=number("TIMEWRIGHT_TASK_METRICS_LIMIT", 1_000, 0, 1_000_000),
             probes_port=number("TIMEWRIGHT_PROBES_PORT", names.PROBES_PORT, 1, 65535),

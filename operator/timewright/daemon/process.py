@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import signal
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, NoReturn
 
 from prometheus_client import REGISTRY
 
@@ -166,11 +167,11 @@ class Process:
 
     def _history(self) -> FullHistory | None:
         """Return what takes runs into the database, if there is to be one."""
-        url = self.configuration.store
-        if url is None:
+        url, secret = self.configuration.store, self.configuration.store_source
+        if url is None and secret is None:
             return None
-        destination = Destination(lambda: archive_of(url), self.configuration.history_max_age)
-        return FullHistory(self.known, destination)
+        opened = functools.partial(archive_of, url) if url is not None else functools.partial(_no_archive, secret or "")
+        return FullHistory(self.known, Destination(opened, self.configuration.history_max_age))
 
     async def _turn(self) -> None:
         while True:
@@ -185,3 +186,9 @@ class Process:
             each.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*waiting, return_exceptions=True)
+
+
+def _no_archive(secret: str) -> NoReturn:
+    name, _, key = secret.partition("/")
+    text = f"spec.storage.postgresql: key {key!r} of Secret {name!r} was not there when this Pod began"
+    raise StoreError(f"{text}; add it, then restart the daemon's Deployment")

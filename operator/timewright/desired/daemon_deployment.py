@@ -128,8 +128,10 @@ def _settings(daemon: DaemonIdentity, spec: TaskDaemonSpec, runner: RunnerImage)
         *({"name": name, "value": str(value)} for name, value in values.items() if value is not None),
     ]
     if spec.storage is not None and spec.storage.postgresql is not None:
-        reference = spec.storage.postgresql.secret_key_ref.to_manifest()
+        key = spec.storage.postgresql.secret_key_ref
+        reference = {**key.to_manifest(), "optional": True}  # a Pod that does not start would run no task
         variables.append({"name": daemon_settings.STORE, "valueFrom": {"secretKeyRef": reference}})
+        variables.append({"name": daemon_settings.STORE_SOURCE, "value": f"{key.name}/{key.key}"})
         max_age = spec.storage.postgresql.max_age_seconds
         if max_age is not None:
             variables.append({"name": daemon_settings.HISTORY_MAX_AGE_SECONDS, "value": str(max_age)})

@@ -27,6 +27,9 @@ LOCKS = "TIMEWRIGHT_LOCKS"
 STORE = "TIMEWRIGHT_STORE"
 """The connection string of the PostgreSQL database for the full history, where there is one."""
 
+STORE_SOURCE = "TIMEWRIGHT_STORE_SOURCE"
+"""Where that string comes from, as NAME/KEY of a Secret. It is set even if there is no such key."""
+
 HISTORY_MAX_AGE_SECONDS = "TIMEWRIGHT_HISTORY_MAX_AGE_SECONDS"
 """For how many seconds runs are kept in it, in decimal; absent where they are kept for ever."""
 

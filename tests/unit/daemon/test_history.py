@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.unit.daemon.harness import until
+from tests.unit.daemon.harness import LiveCluster, Replica, until
 from timewright.daemon import history as module
 from timewright.daemon.history import Destination, FullHistory
 from timewright.daemon.known import Known
@@ -212,6 +212,20 @@ async def test_without_a_driver_or_a_proper_url_runs_are_kept_and_it_is_told() -
     assert not await history.flush()
     assert history.state().trouble == "names no database"
     assert history.waiting == 1
+
+
+async def test_without_the_secret_of_the_database_tasks_run_and_it_is_told() -> None:
+    cluster = LiveCluster()
+    cluster.daemon_task(command=None, python={"call": "tests.unit.daemon.tasks:note"})
+    async with Replica(cluster, store_source="database/url") as replica:
+        await until(lambda: cluster.status().get("counters", {}).get("succeeded"))
+        history = replica.process.leader.history if replica.process.leader else None
+        assert history is not None
+        state = await until(lambda: history.state() if history.state().trouble else None)
+        assert state is not None
+        assert "'url' of Secret 'database'" in str(state.trouble)
+        assert state.waiting
+        assert not state.dropped
 
 
 def test_a_daemon_without_a_database_loads_no_driver() -> None:

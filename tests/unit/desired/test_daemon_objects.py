@@ -84,7 +84,11 @@ def test_what_is_not_said_is_not_told() -> None:
 def test_the_database_is_named_by_reference() -> None:
     storage = {"postgresql": {"secretKeyRef": {"name": "database", "key": "url"}}}
 
-    assert environment(storage=storage)["TIMEWRIGHT_STORE"] == {"secretKeyRef": {"name": "database", "key": "url"}}
+    told = environment(storage=storage)
+    # The database decides nothing: without the Secret, tasks run all the same.
+    reference = {"name": "database", "key": "url", "optional": True}
+    assert told["TIMEWRIGHT_STORE"] == {"secretKeyRef": reference}
+    assert told["TIMEWRIGHT_STORE_SOURCE"] == "database/url"
 
 
 def test_the_secrets_of_tasks_come_by_reference_each_once_and_in_an_order_of_their_own() -> None:
