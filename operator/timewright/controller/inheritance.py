@@ -11,15 +11,18 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from timewright.cluster.api import TASK_RUNS
 from timewright.controller.context import Sync
 from timewright.controller.reclaim import LeftBehind
-from timewright.controller.record import create_run, finish_run
+from timewright.controller.record import belongs_to, create_run, finish_run
+from timewright.decisions.observed import ObservedRun
 from timewright.decisions.result import Result
 from timewright.decisions.task_state import OpenPhase, OpenRun
 from timewright.decisions.timetable_of_spec import schedule_id_of, timetable_of
+from timewright.desired.names import DAEMON_LABEL
 from timewright.desired.tick_job import tick_run_name
 from timewright.resources.scheduled_task import Counters, ScheduledTaskSpec
-from timewright.resources.vocabulary import Outcome, Reason, Trigger
+from timewright.resources.vocabulary import Outcome, Phase, Reason, Trigger
 from timewright.storage.kubernetes.takeover import NOT_ACCEPTED, Taken, Timing, take_over
 from timewright.storage.kubernetes.told import told_by_status
 from timewright.timetable import ScheduleError
@@ -70,16 +73,23 @@ def inherit(sync: Sync, left: LeftBehind) -> Inheritance:
 async def enter_on(sync: Sync, inheritance: Inheritance) -> None:
     """Give every run that was open its TaskRun, and take the counts over into the status that is written next.
 
-    Jobs are followed to their end from then on. How anything else ended nobody can tell any more.
+    Jobs are followed to their end from then on, and what was asked for by hand and has not begun is started. How
+    anything else ended nobody can tell any more.
     """
     store = sync.operator.store
     for run in inheritance.open_runs:
-        if store.runs.find(sync.key, run.run_id) is not None:
+        if store.runs.find(sync.key, run.run_id) is None:
+            await create_run(sync, run.run_id, datetime.fromtimestamp(run.scheduled_at, UTC))
+    by_name = {run.run_id: run for run in inheritance.open_runs}
+    for record in list(store.runs.of(sync.key)):
+        if record.finished or record.deleting or (record.name not in by_name and record.daemon != inheritance.daemon):
             continue
-        await create_run(sync, run.run_id, datetime.fromtimestamp(run.scheduled_at, UTC))
-        record = store.runs.find(sync.key, run.run_id)
-        if record is not None and record.outcome is None and store.jobs.find(sync.key, run.run_id) is None:
-            await finish_run(sync, record, None, _unknown_end(run, inheritance.daemon))
+        has_job = any(belongs_to(job, record) for job in store.jobs.of(sync.key))
+        has_begun = record.trigger is not Trigger.MANUAL or record.phase is Phase.RUNNING
+        if has_begun and not has_job:
+            await finish_run(sync, record, None, _unknown_end(by_name.get(record.name), inheritance.daemon))
+        elif record.daemon is not None:
+            await _make_own(sync, record)
     counters = sync.status.counters.model_dump()
     for outcome, count in inheritance.counts.items():
         name = outcome.value.lower()
@@ -88,8 +98,15 @@ async def enter_on(sync: Sync, inheritance: Inheritance) -> None:
     sync.status = sync.status.model_copy(update=changes)
 
 
-def _unknown_end(run: OpenRun, daemon: str) -> Result:
-    if run.phase is OpenPhase.QUEUED:
+async def _make_own(sync: Sync, run: ObservedRun) -> None:
+    """Have the operator settle a run from now on."""
+    metadata = {"resourceVersion": run.resource_version, "labels": {DAEMON_LABEL: None}}
+    answer = await sync.operator.api.merge_patch(TASK_RUNS, sync.key.namespace, run.name, {"metadata": metadata})
+    sync.operator.store.put_run(answer)
+
+
+def _unknown_end(run: OpenRun | None, daemon: str) -> Result:
+    if run is not None and run.phase is OpenPhase.QUEUED:
         text = f"it waited for room when TaskDaemon {daemon!r} was gone"
         return Result(Outcome.CANCELLED, Reason.SCHEDULE_CHANGED.value, text)
     text = f"TaskDaemon {daemon!r}, which ran it, is gone; how it ended is not known"

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.controller.cluster import NOON, Cluster, Killed, Replica
 from tests.unit.controller.test_handover import cron_job, edit, handed_to_daemon, pass_time, status, tell
-from timewright.cluster.api import JOBS, LEASES, SCHEDULED_TASKS, TASK_RUNS
+from timewright.cluster.api import JOBS, LEASES, SCHEDULED_TASKS, TASK_DAEMONS, TASK_RUNS
 from timewright.controller.reclaim import LOOK_SECONDS, PATIENCE_SECONDS
 from timewright.decisions.timetable_of_spec import schedule_id_of, timing_of
 from timewright.desired.names import DAEMON_LABEL, TASK_LABEL
@@ -147,6 +147,55 @@ async def test_what_waited_is_cancelled() -> None:
     cluster.edit(LEASES, "timewright-daemon-default", lambda body: body["metadata"].update(annotations={}))
     await pass_time(cluster, replica, LONG_ENOUGH)
     assert counted(cluster) == {"succeeded": 3, "cancelled": 1}
+
+
+def put_open_run(cluster: Cluster, name: str, phase: str | None, trigger: str = "Manual") -> None:
+    """Have the daemon take charge of a run that has no outcome yet."""
+    owner = {"uid": cluster.of(SCHEDULED_TASKS)["backup"]["metadata"]["uid"], "controller": True, "name": "backup"}
+    labels = {TASK_LABEL: "backup", DAEMON_LABEL: "default"}
+    spec = {"taskRef": {"name": "backup"}, "trigger": trigger}
+    if trigger == "Schedule":
+        spec["scheduledAt"] = format_time(NOON + timedelta(minutes=6))
+    cluster.put(TASK_RUNS, {"metadata": {"name": name, "labels": labels, "ownerReferences": [owner]}, "spec": spec})
+    if phase is not None:
+        cluster.edit(TASK_RUNS, name, lambda body: body.update(status={"phase": phase}))
+
+
+@pytest.mark.parametrize("exists", [False, True])
+async def test_runs_by_hand_that_a_daemon_had_begun_are_lost_and_others_are_the_operators(exists: bool) -> None:
+    cluster = Cluster()
+    replica = await left(cluster)
+    put_open_run(cluster, "begun", "Running")
+    put_open_run(cluster, "waiting", "Pending")
+    put_open_run(cluster, "new", None)
+    if exists:  # it has no Pod, but may come back one day
+        cluster.put(TASK_DAEMONS, {"metadata": {"name": "default"}, "spec": {"replicas": 0}})
+    edit(cluster, mode="CronJob")
+    await pass_time(cluster, replica, LONG_ENOUGH)
+    runs = cluster.of(TASK_RUNS)
+    assert (runs["begun"]["status"]["outcome"], runs["begun"]["status"]["reason"]) == ("Lost", "OwnerGone")
+    for name in ("waiting", "new"):
+        assert runs[name]["status"].get("jobName"), "the operator has started it"
+        cluster.finish(runs[name]["status"]["jobName"])
+    await pass_time(cluster, replica, 3)
+    assert counted(cluster) == {"succeeded": 6, "failed": 1, "lost": 2}
+
+
+@pytest.mark.parametrize("job", [False, True])
+async def test_a_tick_of_which_the_daemon_had_written_that_it_runs(job: bool) -> None:
+    cluster = Cluster()
+    replica = await left(cluster)
+    cluster.put(TASK_DAEMONS, {"metadata": {"name": "default"}, "spec": {"replicas": 0}})
+    put_open_run(cluster, name_of(6), "Running", "Schedule")
+    if job:
+        put_job(cluster, 6)
+    edit(cluster, mode="CronJob")
+    await pass_time(cluster, replica, LONG_ENOUGH)
+    if job:
+        assert counted(cluster) == {"succeeded": 4, "failed": 1}
+        cluster.finish(name_of(6))
+        await pass_time(cluster, replica, 3)
+    assert counted(cluster) == {"succeeded": 4 + job, "failed": 1, **({} if job else {"lost": 1})}
 
 
 @pytest.mark.parametrize("job", [False, True])
