@@ -138,29 +138,50 @@ class Writer:
         if not self.may_write():
             raise OSError("others may have taken over since this write was begun")
 
-    async def write_run(self, task: KnownTask, record: RunRecord) -> int:
-        """Write the TaskRun of a run, and its status; return how many writes that took."""
+    async def write_run(self, task: KnownTask, record: RunRecord, *, leads: bool = True) -> int:
+        """Write the TaskRun of a run, and its status; return how many writes that took.
+
+        Of what others have written meanwhile an outcome stays, unless this `leads`: then its own is in the counters.
+        """
         writes = 1
         known = self._known.runs[task.name].get(record.run_id)
-        if documents.is_of_tick(record) and known is None:
+        if known is None and not documents.is_of_tick(record):
+            return 0  # it was deleted
+        version = None if known is None else str(known.version)
+        if version is None:
             body = documents.task_run(self._known.namespace, task.name, task.uid, self._known.daemon, record)
             try:
-                self._known.put_run(await self._ask(self._api.create(TASK_RUNS, body)))
+                answer = await self._ask(self._api.create(TASK_RUNS, body))
                 writes += 1
             except ApiError as error:
                 if not error.conflict:
                     raise
-        elif not documents.is_of_tick(record) and known is None:
-            return 0  # it was deleted
+                answer = await self._ask(self._api.get(TASK_RUNS, self._known.namespace, record.run_id))
+            self._known.put_run(answer)
+            version = answer["metadata"]["resourceVersion"]
         status = documents.run_status(record, self._jobs.made.get(record.run_id), int(time.time()))
-        body = {"status": status}
+        while version is not None:
+            version = await self._write_run_status(record.run_id, version, status, leads=leads)
+        return writes
+
+    async def _write_run_status(self, name: str, version: str, status: Manifest, *, leads: bool) -> str | None:
+        """Write it beside that version; return the one to try next, if it is another one by now."""
+        body = {"metadata": {"resourceVersion": version}, "status": status}
         try:
-            request = self._api.merge_patch(TASK_RUNS, self._known.namespace, record.run_id, body, "status")
+            request = self._api.merge_patch(TASK_RUNS, self._known.namespace, name, body, "status")
             self._known.put_run(await self._ask(request))
         except ApiError as error:
-            if not error.not_found:
+            if error.not_found:
+                return None
+            if not error.conflict:
                 raise
-        return writes
+            if leads:
+                self._check_leading()
+            found = await self._ask(self._api.get(TASK_RUNS, self._known.namespace, name))
+            self._known.put_run(found)
+            is_told = (found.get("status") or {}).get("outcome") is not None
+            return None if is_told and not leads else str(found["metadata"]["resourceVersion"])
+        return None
 
     async def _write_status(self, key: str, task: KnownTask, snapshot: Snapshot, handed_back_at: int | None) -> int:
         before = task.raw_status

@@ -82,6 +82,25 @@ async def test_who_stood_still_in_the_middle_of_a_write_goes_on_with_it_only_whi
         await until(lambda: cluster.status().get("decided") != revision)
 
 
+@pytest.mark.parametrize("leads", [False, True])
+async def test_an_outcome_that_was_sent_before_does_not_replace_that_of_the_next_leader(leads: bool) -> None:
+    cluster = LiveCluster()
+    replica, api = slow(cluster)
+
+    def tell(run: Manifest) -> None:
+        run["status"] = {"phase": "Finished", "outcome": "Lost"}
+
+    async with replica:
+        await api.begun.wait()
+        (name,) = cluster.runs()
+        assert replica.process.leader is not None
+        replica.process.leader.writer.may_write = lambda: leads
+        cluster.edit(TASK_RUNS, name, tell)
+        await asyncio.sleep(1.5)
+        told = cluster.runs()[name]["status"]["outcome"]
+    assert told == ("Succeeded" if leads else "Lost"), "who leads has counted it"
+
+
 async def test_a_status_that_comes_late_from_a_deposed_leader_is_written_anew() -> None:
     cluster = LiveCluster()
     cluster.daemon_task(schedule="0 0 1 1 *")
