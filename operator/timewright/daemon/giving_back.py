@@ -149,7 +149,7 @@ class GivingBack:
             return True
         try:
             for run in list(book.open.values()):
-                await writer.write_run(task, run)
+                await writer.records.write(task, run)
             await writer.write(uid, handed_back_at=until)
         except Exception as error:  # noqa: BLE001 - without this the task would stay with nobody
             writer.report(uid, error)

@@ -43,7 +43,7 @@ class LastWords:
                 continue
             for _ in range(_TRIES):
                 try:
-                    await self._tenure.writer.write_run(task, run, leads=False)
+                    await self._tenure.writer.records.write(task, run, leads=False)
                     break
                 except (ApiError, OSError) as error:
                     logger.warning("TaskRun %s: %s; trying again", run.run_id, error or type(error).__name__)

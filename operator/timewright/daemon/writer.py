@@ -9,18 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from timewright.cluster.api import JOBS, SCHEDULED_TASKS, TASK_RUNS, Api, ApiError, Manifest
+from timewright.cluster.api import JOBS, SCHEDULED_TASKS, Api, ApiError, Manifest
 from timewright.cluster.patching import difference
 from timewright.daemon import documents
 from timewright.daemon.jobs import Jobs
-from timewright.daemon.known import Known, KnownRun, KnownTask
+from timewright.daemon.known import Known, KnownTask
+from timewright.daemon.run_records import RunRecords, ask, thinned
 from timewright.daemon.task import ClusterTask
 from timewright.daemon.writes import FIRST_STATUS_COST, Allowance, Urgency, Waiting
 from timewright.desired import names
-from timewright.resources.vocabulary import Outcome
 from timewright.storage.kubernetes.book import Book, Snapshot, Written
 from timewright.storage.kubernetes.store import LeaseStore
 from timewright.storage.protocol import Retention, StoreError
@@ -31,8 +31,6 @@ Answer = TypeVar("Answer")
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
-REQUEST_SECONDS = 5.0
-"""How long a write may take; later nobody can tell what it would overwrite."""
 
 
 class Writer:
@@ -51,6 +49,8 @@ class Writer:
         """By task: names of TaskRuns that are counted by their names."""
         self.left_open: dict[str, dict[str, RunRecord]] = {}
         """By task that is given back: the runs that have no outcome in what its status tells, by their ids."""
+        self.records = RunRecords(api, known, jobs, self._check_leading)
+        """How runs are written one by one."""
         self._api, self._known, self._jobs, self._store = api, known, jobs, store
         self._allowance = allowance
         self._writing: dict[str, asyncio.Lock] = {}
@@ -112,14 +112,14 @@ class Writer:
             # What a new task has to tell of its runs can wait until all tasks are heard of.
             told = () if _is_new(book) and handed_back_at is None else snapshot.records
             await self.before_status()
-            records = _thinned(told, task)
+            records = thinned(told, task)
             writes = 0
             await self._store.tell_of(key, records)
             by_name = self.counted.setdefault(key, set())
             by_name |= {run.run_id for run in told if not documents.is_of_tick(run)}
             for record in records:
                 self._check_leading()
-                writes += await self.write_run(task, record)
+                writes += await self.records.write(task, record)
             book.forget(told)
             for record in told:
                 self._jobs.made.pop(record.run_id, None)
@@ -137,51 +137,6 @@ class Writer:
         """Raise OSError where others may have taken over: this process may have been stopped since it looked last."""
         if not self.may_write():
             raise OSError("others may have taken over since this write was begun")
-
-    async def write_run(self, task: KnownTask, record: RunRecord, *, leads: bool = True) -> int:
-        """Write the TaskRun of a run, and its status; return how many writes that took.
-
-        Of what others have written meanwhile an outcome stays, unless this `leads`: then its own is in the counters.
-        """
-        writes = 1
-        known = self._known.runs[task.name].get(record.run_id)
-        if known is None and not documents.is_of_tick(record):
-            return 0  # it was deleted
-        version = None if known is None else str(known.version)
-        if version is None:
-            body = documents.task_run(self._known.namespace, task.name, task.uid, self._known.daemon, record)
-            try:
-                answer = await self._ask(self._api.create(TASK_RUNS, body))
-                writes += 1
-            except ApiError as error:
-                if not error.conflict:
-                    raise
-                answer = await self._ask(self._api.get(TASK_RUNS, self._known.namespace, record.run_id))
-            self._known.put_run(answer)
-            version = answer["metadata"]["resourceVersion"]
-        status = documents.run_status(record, self._jobs.made.get(record.run_id), int(time.time()))
-        while version is not None:
-            version = await self._write_run_status(record.run_id, version, status, leads=leads)
-        return writes
-
-    async def _write_run_status(self, name: str, version: str, status: Manifest, *, leads: bool) -> str | None:
-        """Write it beside that version; return the one to try next, if it is another one by now."""
-        body = {"metadata": {"resourceVersion": version}, "status": status}
-        try:
-            request = self._api.merge_patch(TASK_RUNS, self._known.namespace, name, body, "status")
-            self._known.put_run(await self._ask(request))
-        except ApiError as error:
-            if error.not_found:
-                return None
-            if not error.conflict:
-                raise
-            if leads:
-                self._check_leading()
-            found = await self._ask(self._api.get(TASK_RUNS, self._known.namespace, name))
-            self._known.put_run(found)
-            is_told = (found.get("status") or {}).get("outcome") is not None
-            return None if is_told and not leads else str(found["metadata"]["resourceVersion"])
-        return None
 
     async def _write_status(self, key: str, task: KnownTask, snapshot: Snapshot, handed_back_at: int | None) -> int:
         before = task.raw_status
@@ -214,7 +169,7 @@ class Writer:
         body = {"metadata": {"resourceVersion": task.version}, "status": patch}
         try:
             request = self._api.merge_patch_status(SCHEDULED_TASKS, self._known.namespace, task.name, body)
-            answer = await self._ask(request)
+            answer = await ask(request)
         except (ApiError, OSError) as error:
             if isinstance(error, ApiError) and error.not_found:
                 return 1
@@ -226,7 +181,7 @@ class Writer:
 
     async def _was_written(self, task: KnownTask, status: Manifest) -> bool:
         """Look at a task of which a write has failed, and tell whether it was made all the same."""
-        body = await self._ask(self._api.get(SCHEDULED_TASKS, self._known.namespace, task.name))
+        body = await ask(self._api.get(SCHEDULED_TASKS, self._known.namespace, task.name))
         if body["metadata"]["uid"] != task.uid:
             return True  # it is gone, and with it whatever there was to tell
         found = body.get("status") or {}
@@ -237,16 +192,9 @@ class Writer:
         return all(found.get(field) == status.get(field) for field in _TELLING)
 
     async def _remove_runs(self, task: KnownTask) -> int:
-        """Remove TaskRuns beyond what the task keeps, the oldest of each kind."""
         running = self.running(task.uid)
         retention = running.retention if running is not None else Retention()
-        existing = self._known.runs[task.name]
-        counted = self.counted.get(task.uid, set())
-        gone = _beyond(existing, retention, counted, int(time.time()))
-        for name, run in gone:
-            await self._ask(self._api.delete(TASK_RUNS, self._known.namespace, name, run.uid))
-            self._known.drop_run(name, run.uid)
-        return len(gone)
+        return await self.records.remove(task, retention, self.counted.get(task.uid, set()))
 
     async def _remove_jobs(self, task: KnownTask) -> None:
         """Remove finished Jobs beyond what the task keeps. They are recorded by now."""
@@ -262,16 +210,11 @@ class Writer:
             alike = [job for job in jobs if job.succeeded is succeeded]
             for job in alike[limit:]:
                 if job.task_run_name not in waiting:
-                    await self._ask(self._api.delete(JOBS, self._known.namespace, job.name, job.uid))
+                    await ask(self._api.delete(JOBS, self._known.namespace, job.name, job.uid))
             for job in alike[:limit]:
                 if running.time_to_live is not None and job.time_to_live is None and job.task_run_name not in waiting:
                     body = {"spec": {"ttlSecondsAfterFinished": running.time_to_live}}
-                    self._jobs.put(await self._ask(self._api.merge_patch(JOBS, self._known.namespace, job.name, body)))
-
-    async def _ask(self, request: object) -> Manifest:
-        async with asyncio.timeout(REQUEST_SECONDS):
-            answer: Manifest = await request  # type: ignore[misc]
-            return answer
+                    self._jobs.put(await ask(self._api.merge_patch(JOBS, self._known.namespace, job.name, body)))
 
     def _again(self, key: str) -> None:
         if self._store.book(key) is not None:
@@ -316,37 +259,3 @@ def _is_native(task_name: str, name: str) -> bool:
     """Tell whether a run has a name such as a CronJob gives to its Jobs."""
     cron_job, _, minutes = name.rpartition("-")
     return cron_job == names.cron_job_name(task_name) and minutes.isdecimal()
-
-
-def _thinned(records: Sequence[RunRecord], task: KnownTask) -> list[RunRecord]:
-    """Return the runs that are worth a TaskRun: those that the task would keep, and all that were made by hand."""
-    running = task.task
-    if running is None:
-        return list(records)
-    limits = {True: running.retention.succeeded_runs, False: running.retention.other_runs}
-    kept: list[RunRecord] = []
-    for record in reversed(records):
-        well = record.outcome is Outcome.SUCCEEDED
-        if not documents.is_of_tick(record):
-            kept.append(record)
-        elif limits[well] > 0:
-            limits[well] -= 1
-            kept.append(record)
-    return kept[::-1]
-
-
-def _beyond(
-    existing: dict[str, KnownRun], retention: Retention, counted: set[str], now: int
-) -> list[tuple[str, KnownRun]]:
-    finished = [
-        (name, run) for name, run in existing.items() if run.outcome is not None and (run.own or name in counted)
-    ]
-    finished.sort(key=lambda each: (each[1].finished_at, each[0]), reverse=True)
-    succeeded = [each for each in finished if each[1].outcome is Outcome.SUCCEEDED]
-    others = [each for each in finished if each[1].outcome is not Outcome.SUCCEEDED]
-    beyond = succeeded[retention.succeeded_runs :] + others[retention.other_runs :]
-    if retention.max_age is not None:
-        oldest = now - retention.max_age
-        gone = {name for name, _ in beyond}
-        beyond += [each for each in finished if each[0] not in gone and each[1].finished_at < oldest]
-    return beyond
