@@ -7,7 +7,7 @@ a TaskRun before the status says who decides from here on; so each step can be r
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -58,7 +58,7 @@ def inherit(sync: Sync, left: LeftBehind) -> Inheritance:
     account = left.journal.accounts.get(task.uid)
     run_id_of = functools.partial(tick_run_name, task.name)
     taken = take_over(told, left.journal, account, present, recorded, run_id_of)
-    until = _decided_until(taken, left, present)
+    until = _decided_until(taken, left, (present, told.timing))
     counted = [*status.counted_runs, *(name for name, (tick, _) in ended.items() if tick <= until)]
     is_begun = told.watermark is not None or left.journal.watermark is not None
     return Inheritance(
@@ -113,12 +113,14 @@ def _unknown_end(run: OpenRun | None, daemon: str) -> Result:
     return Result(Outcome.LOST, Reason.OWNER_GONE.value, text)
 
 
-def _decided_until(taken: Taken, left: LeftBehind, present: Timing | None) -> int:
+def _decided_until(taken: Taken, left: LeftBehind, timings: Iterable[Timing | None]) -> int:
     state = taken.state
     until = state.watermark or 0
     if state.suspended or state.schedule_id == NOT_ACCEPTED:  # ticks of a pause are not made up for by a CronJob
         until = max(until, left.journal.watermark or 0)
-    return until if present is None else done_until(present.ticks, until)
+    own = (each for each in timings if each is not None and each.schedule_id == state.schedule_id)
+    timing = next(own, None)
+    return until if timing is None else done_until(timing.ticks, until)
 
 
 def _present(sync: Sync) -> Timing | None:
