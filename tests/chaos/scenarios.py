@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from tests.chaos import processes, surroundings
 from tests.chaos.load import load
 from tests.chaos.measured import Measured, two_replicas
 from tests.chaos.stage import Stage
-from tests.chaos.switching import switches, tasks
+from tests.chaos.switching import departures, switches, tasks
 from tests.integration.installation import install
 from tests.integration.operator_process import OperatorProcess
 
@@ -19,12 +20,25 @@ Manifest = dict[str, Any]
 
 def switch(stage: Stage, times: int) -> Measured:
     """Tasks change their mode, to and fro, while the operator and the daemon that leads are killed by turns."""
+    with _operator(stage) as process:
+        two_replicas(stage)
+        return Measured(faults=switches(stage, times, process))
+
+
+def depart(stage: Stage, times: int) -> Measured:
+    """All replicas are killed and do not come back until the operator has taken their tasks."""
+    with _operator(stage):
+        two_replicas(stage)
+        return Measured(faults=departures(stage, times))
+
+
+@contextmanager
+def _operator(stage: Stage) -> Iterator[OperatorProcess]:
     kubeconfig = install(stage.cluster, stage.folder)
     process = OperatorProcess(stage.cluster, kubeconfig, stage.folder / "operator.log")
     try:
         process.lead()
-        two_replicas(stage)
-        return Measured(faults=switches(stage, times, process))
+        yield process
     finally:
         process.stop()
 
@@ -58,5 +72,6 @@ ALL: dict[str, Scenario] = {
     ),
     "memory": Scenario("the leader killed by the kernel for want of memory", 3, processes.memory),
     "switch": Scenario("modes changed, operator and leader killed meanwhile", 8, switch, tasks, people=False),
+    "depart": Scenario("the daemon gone for good, and its tasks given to CronJobs", 4, depart, tasks, people=False),
 }
 """By name."""

@@ -85,6 +85,30 @@ def switches(stage: Stage, times: int, operator: OperatorProcess | None = None) 
     return kills
 
 
+def departures(stage: Stage, times: int) -> int:
+    """Kill every replica of the daemon around a minute and start none, then give its tasks to CronJobs, and back.
+
+    Returns how many times.
+    """
+    modes = {each["metadata"]["name"]: each["spec"]["mode"] for each in stage.recorder.tasks()}
+    _wait_for_hands(stage, modes)
+    for _ in range(times):
+        at = _next_minute() + random.uniform(-2.0, _AROUND_SECONDS)
+        time.sleep(max(0.0, at - time.time()))
+        for each in stage.replicas:
+            if each.running:
+                each.kill()
+        for mode in ("CronJob", None):
+            if mode is None:
+                stage.replica()
+            for name in modes:
+                modes[name] = mode or _resting_mode(int(name.rpartition("-")[2]))
+                _switch(stage, name, modes[name])
+            _wait_for_hands(stage, modes)
+    _wait_for_tick(stage)
+    return times
+
+
 def _resting_mode(number: int) -> str:
     return MODES[number % 2]
 
