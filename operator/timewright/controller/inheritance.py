@@ -70,16 +70,19 @@ def inherit(sync: Sync, left: LeftBehind) -> Inheritance:
     )
 
 
-async def enter_on(sync: Sync, inheritance: Inheritance) -> None:
+async def enter_on(sync: Sync, inheritance: Inheritance) -> bool:
     """Give every run that was open its TaskRun, and take the counts over into the status that is written next.
 
     Jobs are followed to their end from then on, and what was asked for by hand and has not begun is started. How
-    anything else ended nobody can tell any more.
+    anything else ended nobody can tell any more. Returns whether the task can change hands: not where a TaskRun has to
+    wait for its name.
     """
     store = sync.operator.store
     for run in inheritance.open_runs:
         if store.runs.find(sync.key, run.run_id) is None:
             await create_run(sync, run.run_id, datetime.fromtimestamp(run.scheduled_at, UTC))
+        if store.runs.find(sync.key, run.run_id) is None:
+            return False
     by_name = {run.run_id: run for run in inheritance.open_runs}
     for record in list(store.runs.of(sync.key)):
         if record.finished or record.deleting or (record.name not in by_name and record.daemon != inheritance.daemon):
@@ -96,6 +99,7 @@ async def enter_on(sync: Sync, inheritance: Inheritance) -> None:
         counters[name] = max(0, counters[name] + count)
     changes = {"counters": Counters(**counters), "counted_runs": list(inheritance.counted_runs)}
     sync.status = sync.status.model_copy(update=changes)
+    return True
 
 
 async def _make_own(sync: Sync, run: ObservedRun) -> None:

@@ -99,8 +99,8 @@ async def _reconcile_cron_job(sync: Sync, turn: Turn, raw_status: dict[str, Any]
     applied = sync.operator.applied.get(sync.task.uid)
     if applied is not None and sync.operator.may_wait(applied):
         return TOLD_LATER_SECONDS  # schedules come first: what can be told of this one is told after those that wait
-    if turn.inheritance is not None:
-        await enter_on(sync, turn.inheritance)
+    if turn.inheritance is not None and not await enter_on(sync, turn.inheritance):
+        return sync.wake_after
     await record_runs(sync)
     await start_manual_runs(sync)
     summarize(sync, not_ready)

@@ -149,6 +149,23 @@ async def test_what_waited_is_cancelled() -> None:
     assert counted(cluster) == {"succeeded": 3, "cancelled": 1}
 
 
+async def test_nothing_changes_hands_before_each_open_run_has_its_record() -> None:
+    cluster = Cluster()
+    replica = await left(cluster)
+    # Somebody has made one by that name for another task.
+    metadata = {"name": name_of(6), "labels": {TASK_LABEL: "other"}, "ownerReferences": [{"uid": "gone"}]}
+    cluster.put(TASK_RUNS, {"metadata": metadata, "spec": {"taskRef": {"name": "other"}}})
+    edit(cluster, mode="CronJob")
+    for _ in range(round(LONG_ENOUGH)):
+        cluster.now += timedelta(seconds=1)
+        await replica.reconcile()
+    assert status(cluster)["scheduledBy"] == "Daemon"
+    cluster.remove(TASK_RUNS, name_of(6))
+    await pass_time(cluster, replica, 3)
+    assert status(cluster)["scheduledBy"] == "CronJob"
+    assert counted(cluster) == {"succeeded": 4, "failed": 1, "lost": 1}
+
+
 def put_open_run(cluster: Cluster, name: str, phase: str | None, trigger: str = "Manual") -> None:
     """Have the daemon take charge of a run that has no outcome yet."""
     owner = {"uid": cluster.of(SCHEDULED_TASKS)["backup"]["metadata"]["uid"], "controller": True, "name": "backup"}
