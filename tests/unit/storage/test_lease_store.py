@@ -297,15 +297,18 @@ class Truth:
         self.counters[key] = Counter(snapshot.counters)
         return True
 
-    def let_something_come_late(self, chance: random.Random, leader: Leader) -> None:
+    async def let_something_come_late(self, chance: random.Random, leader: Leader) -> None:
         """Let a status come to the cluster whose leader is gone, or get lost."""
         if self.late:
             sending = self.late.pop(chance.randrange(len(self.late)))
+            was_suspended = self.told[sending.key].suspended
             if self.tell(sending):
                 self.came_late.add(sending.key)
                 book = leader.store.book(sending.key)
                 assert book is not None
                 assert book.hear(sending.snapshot.written)
+                if sending.snapshot.written.suspended != was_suspended:
+                    await leader.write(sending.key)  # or else: see the limits in docs/design.md
 
 
 class Leader:
@@ -461,7 +464,7 @@ async def _something(chance: random.Random, api: ReplacingApi, truth: Truth, lea
         await leader.renew()
     await leader.go_on_writing(chance, key)
     if chance.random() < 0.3:
-        truth.let_something_come_late(chance, leader)
+        await truth.let_something_come_late(chance, leader)
     if chance.random() < 0.12:
         leader.die()
         return Leader(truth, await leading(api, f"pod/{chance.random()}"), leader.now)
