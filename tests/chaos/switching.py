@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from tests.audit.evidence import seconds
@@ -43,11 +44,17 @@ def tasks(sink: str) -> list[Manifest]:
         {
             "apiVersion": "timewright.dev/v1alpha1",
             "kind": "ScheduledTask",
-            "metadata": {"name": f"{kind}-{number}"},
-            "spec": {"mode": _resting_mode(number), "schedule": EVERY_MINUTE, "timeZone": "UTC", **KEPT, **spec},
+            "metadata": {"name": name},
+            "spec": {
+                "mode": _resting_mode(name),
+                "schedule": EVERY_MINUTE,
+                "timeZone": "UTC",
+                **KEPT,
+                **spec,
+            },
         }
         for kind, spec in what.items()
-        for number in range(TASKS_OF_A_KIND)
+        for name in (f"{kind}-{number}" for number in range(TASKS_OF_A_KIND))
     ]
 
 
@@ -77,10 +84,7 @@ def switches(stage: Stage, times: int, operator: OperatorProcess | None = None) 
         if killer is not None:
             killer.join()
         _wait_for_hands(stage, modes)
-    for name in modes:
-        modes[name] = _resting_mode(int(name.rpartition("-")[2]))
-        _switch(stage, name, modes[name])
-    _wait_for_hands(stage, modes)
+    _switch_all(stage, modes, _resting_mode)
     _wait_for_tick(stage)
     return kills
 
@@ -98,19 +102,23 @@ def departures(stage: Stage, times: int) -> int:
         for each in stage.replicas:
             if each.running:
                 each.kill()
-        for mode in ("CronJob", None):
-            if mode is None:
-                stage.replica()
-            for name in modes:
-                modes[name] = mode or _resting_mode(int(name.rpartition("-")[2]))
-                _switch(stage, name, modes[name])
-            _wait_for_hands(stage, modes)
+        _switch_all(stage, modes, lambda name: "CronJob")
+        stage.replica()
+        _switch_all(stage, modes, _resting_mode)
     _wait_for_tick(stage)
     return times
 
 
-def _resting_mode(number: int) -> str:
-    return MODES[number % 2]
+def _resting_mode(name: str) -> str:
+    return MODES[int(name.rpartition("-")[2]) % 2]
+
+
+def _switch_all(stage: Stage, modes: Manifest, mode_of: Callable[[str], str]) -> None:
+    """Give every task the mode that goes with its name, and wait until it is with whom it is to be."""
+    for name in modes:
+        modes[name] = mode_of(name)
+        _switch(stage, name, modes[name])
+    _wait_for_hands(stage, modes)
 
 
 def _next_minute() -> float:

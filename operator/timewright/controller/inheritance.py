@@ -7,7 +7,7 @@ a TaskRun before the status says who decides from here on; so each step can be r
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,16 +18,16 @@ from timewright.controller.record import belongs_to, create_run, finish_run
 from timewright.decisions.observed import ObservedRun
 from timewright.decisions.result import Result
 from timewright.decisions.task_state import OpenPhase, OpenRun
-from timewright.decisions.timetable_of_spec import schedule_id_of, timetable_of
+from timewright.decisions.timetable_of_spec import schedule_id_of, timing_of
 from timewright.desired.names import DAEMON_LABEL
 from timewright.desired.tick_job import tick_run_name
-from timewright.resources.scheduled_task import Counters, ScheduledTaskSpec
+from timewright.resources.scheduled_task import ScheduledTaskSpec
 from timewright.resources.vocabulary import Outcome, Phase, Reason, Trigger
 from timewright.storage.kubernetes.takeover import NOT_ACCEPTED, Taken, Timing, take_over
-from timewright.storage.kubernetes.told import told_by_status
-from timewright.timetable import ScheduleError
-from timewright.timetable.jitter import Jittered, done_until
+from timewright.storage.kubernetes.told import timing_told, told_by_status
+from timewright.timetable.jitter import done_until
 from timewright.timetable.spread import seed_of_task
+from timewright.timetable.ticks import Ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def inherit(sync: Sync, left: LeftBehind) -> Inheritance:
     account = left.journal.accounts.get(task.uid)
     run_id_of = functools.partial(tick_run_name, task.name)
     taken = take_over(told, left.journal, account, present, recorded, run_id_of)
-    until = _decided_until(taken, left, (present, told.timing))
+    until = _decided_until(taken, left, told.ticks_of(taken.state.schedule_id or NOT_ACCEPTED, present))
     counted = [*status.counted_runs, *(name for name, (tick, _) in ended.items() if tick <= until)]
     is_begun = told.watermark is not None or left.journal.watermark is not None
     return Inheritance(
@@ -79,9 +79,8 @@ async def enter_on(sync: Sync, inheritance: Inheritance) -> bool:
     """
     store = sync.operator.store
     for run in inheritance.open_runs:
-        if store.runs.find(sync.key, run.run_id) is None:
-            await create_run(sync, run.run_id, datetime.fromtimestamp(run.scheduled_at, UTC))
-        if store.runs.find(sync.key, run.run_id) is None:
+        is_recorded = store.runs.find(sync.key, run.run_id) is not None
+        if not (is_recorded or await create_run(sync, run.run_id, datetime.fromtimestamp(run.scheduled_at, UTC))):
             return False
     by_name = {run.run_id: run for run in inheritance.open_runs}
     for record in list(store.runs.of(sync.key)):
@@ -93,11 +92,10 @@ async def enter_on(sync: Sync, inheritance: Inheritance) -> bool:
             await finish_run(sync, record, None, _unknown_end(by_name.get(record.name), inheritance.daemon))
         elif record.daemon is not None:
             await _make_own(sync, record)
-    counters = sync.status.counters.model_dump()
+    counters = sync.status.counters
     for outcome, count in inheritance.counts.items():
-        name = outcome.value.lower()
-        counters[name] = max(0, counters[name] + count)
-    changes = {"counters": Counters(**counters), "counted_runs": list(inheritance.counted_runs)}
+        counters = counters.plus(outcome, count)
+    changes = {"counters": counters, "counted_runs": list(inheritance.counted_runs)}
     sync.status = sync.status.model_copy(update=changes)
     return True
 
@@ -117,23 +115,17 @@ def _unknown_end(run: OpenRun | None, daemon: str) -> Result:
     return Result(Outcome.LOST, Reason.OWNER_GONE.value, text)
 
 
-def _decided_until(taken: Taken, left: LeftBehind, timings: Iterable[Timing | None]) -> int:
+def _decided_until(taken: Taken, left: LeftBehind, ticks: Ticks | None) -> int:
     state = taken.state
     until = state.watermark or 0
     if state.suspended or state.schedule_id == NOT_ACCEPTED:  # ticks of a pause are not made up for by a CronJob
         until = max(until, left.journal.watermark or 0)
-    own = (each for each in timings if each is not None and each.schedule_id == state.schedule_id)
-    timing = next(own, None)
-    return until if timing is None else done_until(timing.ticks, until)
+    return until if ticks is None else done_until(ticks, until)
 
 
 def _present(sync: Sync) -> Timing | None:
     """Return the schedule of the task as a daemon reads it."""
     spec = sync.verdict.spec or ScheduledTaskSpec()
     seed = seed_of_task(sync.key.namespace, sync.task.name)
-    try:
-        ticks = timetable_of(spec, seed=seed).ticks
-    except ScheduleError:
-        return None
-    jitter = spec.jitter_seconds or 0
-    return Timing(schedule_id_of(spec, seed=seed), Jittered(ticks, sync.task.uid, jitter) if jitter else ticks)
+    schedule_id = schedule_id_of(spec, seed=seed)
+    return timing_told(sync.key.namespace, sync.task.name, sync.task.uid, schedule_id, timing_of(spec))

@@ -104,8 +104,11 @@ def _is_awaited(sync: Sync, job: ObservedJob) -> bool:
     return any(belongs_to(job, run) and not run.finished for run in sync.operator.store.runs.of(sync.key))
 
 
-async def create_run(sync: Sync, name: str, scheduled_at: datetime | None) -> None:
-    """Record that a tick has started a run. The deterministic name makes a second record impossible."""
+async def create_run(sync: Sync, name: str, scheduled_at: datetime | None) -> bool:
+    """Record that a tick has started a run; tell whether that is done, or has to wait for the name.
+
+    The deterministic name makes a second record impossible.
+    """
     store, api = sync.operator.store, sync.operator.api
     manifest = build_task_run(
         sync.key.namespace,
@@ -123,10 +126,12 @@ async def create_run(sync: Sync, name: str, scheduled_at: datetime | None) -> No
         owners = existing["metadata"].get("ownerReferences") or []
         if any(owner["uid"] == sync.task.uid for owner in owners):
             store.put_run(existing)
-            return
+            return True
         # Of an earlier task of this name, on its way out, or made by hand for another: the name may become free.
         logger.warning("TaskRun %s/%s is another task's; its tick waits to be recorded", sync.key.namespace, name)
         sync.wake_in(NAME_TAKEN_SECONDS)
+        return False
+    return True
 
 
 async def _follow(sync: Sync, run: ObservedRun, job: ObservedJob) -> None:

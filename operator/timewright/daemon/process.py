@@ -167,11 +167,14 @@ class Process:
 
     def _history(self) -> FullHistory | None:
         """Return what takes runs into the database, if there is to be one."""
-        url, secret = self.configuration.store, self.configuration.store_source
-        if url is None and secret is None:
+        url, source = self.configuration.store, self.configuration.store_source
+        if url is not None:
+            destination = Destination(functools.partial(archive_of, url), self.configuration.history_max_age)
+        elif source is not None:
+            destination = Destination(functools.partial(_no_archive, source))
+        else:
             return None
-        opened = functools.partial(archive_of, url) if url is not None else functools.partial(_no_archive, secret or "")
-        return FullHistory(self.known, Destination(opened, self.configuration.history_max_age))
+        return FullHistory(self.known, destination)
 
     async def _turn(self) -> None:
         while True:
@@ -188,7 +191,7 @@ class Process:
             await asyncio.gather(*waiting, return_exceptions=True)
 
 
-def _no_archive(secret: str) -> NoReturn:
-    name, _, key = secret.partition("/")
+def _no_archive(source: str) -> NoReturn:
+    name, _, key = source.partition("/")
     text = f"spec.storage.postgresql: key {key!r} of Secret {name!r} was not there when this Pod began"
     raise StoreError(f"{text}; add it, then restart the daemon's Deployment")

@@ -294,10 +294,10 @@ class Counters(Told):
     cancelled: int = Field(default=0, ge=0, description="Runs with outcome Cancelled.")
     lost: int = Field(default=0, ge=0, description="Runs with outcome Lost.")
 
-    def plus(self, outcome: Outcome) -> Counters:
-        """Return these counters with one more run of that outcome."""
+    def plus(self, outcome: Outcome, number: int = 1) -> Counters:
+        """Return these counters with so many more runs of that outcome, or fewer, but never less than none."""
         field = outcome.value.lower()
-        return self.model_copy(update={field: getattr(self, field) + 1})
+        return self.model_copy(update={field: max(0, getattr(self, field) + number)})
 
 
 class CronJobStatus(Told):

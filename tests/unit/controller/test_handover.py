@@ -289,14 +289,17 @@ async def test_a_run_that_the_cron_job_started_is_settled_and_not_counted_by_the
     assert status(cluster) == before
 
 
+def made_by_daemon(cluster: Cluster, name: str) -> dict[str, Any]:
+    """Return the metadata of what the daemon makes for the task."""
+    owner = {"uid": cluster.of(SCHEDULED_TASKS)["backup"]["metadata"]["uid"], "controller": True, "name": "backup"}
+    return {"name": name, "labels": {TASK_LABEL: "backup", DAEMON_LABEL: "default"}, "ownerReferences": [owner]}
+
+
 def daemon_run(cluster: Cluster, name: str, *, job: bool = False) -> None:
     """Have the daemon start a run."""
-    owner = {"uid": cluster.of(SCHEDULED_TASKS)["backup"]["metadata"]["uid"], "controller": True, "name": "backup"}
-    labels = {TASK_LABEL: "backup", DAEMON_LABEL: "default"}
-    metadata = {"name": name, "labels": labels, "ownerReferences": [owner]}
     if job:
-        cluster.put(JOBS, {"metadata": metadata, "spec": {}})
-    run = {"metadata": dict(metadata), "spec": {"taskRef": {"name": "backup"}, "trigger": "Schedule"}}
+        cluster.put(JOBS, {"metadata": made_by_daemon(cluster, name), "spec": {}})
+    run = {"metadata": made_by_daemon(cluster, name), "spec": {"taskRef": {"name": "backup"}, "trigger": "Schedule"}}
     cluster.put(TASK_RUNS, run)
     cluster.edit(TASK_RUNS, name, lambda body: body.update(status={"phase": "Running"}))
 

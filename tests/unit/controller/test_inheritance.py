@@ -8,11 +8,19 @@ from typing import Any
 import pytest
 
 from tests.unit.controller.cluster import NOON, Cluster, Killed, Replica
-from tests.unit.controller.test_handover import cron_job, edit, handed_to_daemon, pass_time, status, tell
+from tests.unit.controller.test_handover import (
+    cron_job,
+    edit,
+    handed_to_daemon,
+    made_by_daemon,
+    pass_time,
+    status,
+    tell,
+)
 from timewright.cluster.api import JOBS, LEASES, SCHEDULED_TASKS, TASK_DAEMONS, TASK_RUNS
 from timewright.controller.reclaim import LOOK_SECONDS, PATIENCE_SECONDS
 from timewright.decisions.timetable_of_spec import schedule_id_of, timing_of
-from timewright.desired.names import DAEMON_LABEL, TASK_LABEL
+from timewright.desired.names import TASK_LABEL
 from timewright.desired.tick_job import tick_run_name
 from timewright.resources.model import format_time, parse_time
 from timewright.resources.scheduled_task import ScheduledTaskSpec
@@ -42,21 +50,16 @@ def counted(cluster: Cluster) -> dict[str, int]:
 
 def put_run(cluster: Cluster, number: int, outcome: str) -> None:
     """Have the daemon record the run of a tick."""
-    owner = {"uid": cluster.of(SCHEDULED_TASKS)["backup"]["metadata"]["uid"], "controller": True, "name": "backup"}
-    labels = {TASK_LABEL: "backup", DAEMON_LABEL: "default"}
-    metadata = {"name": name_of(number), "labels": labels, "ownerReferences": [owner]}
     at = format_time(NOON + timedelta(minutes=number))
     spec = {"taskRef": {"name": "backup"}, "trigger": "Schedule", "scheduledAt": at}
-    cluster.put(TASK_RUNS, {"metadata": metadata, "spec": spec})
+    cluster.put(TASK_RUNS, {"metadata": made_by_daemon(cluster, name_of(number)), "spec": spec})
     told = {"phase": "Finished", "outcome": outcome, "completionTime": at}
     cluster.edit(TASK_RUNS, name_of(number), lambda body: body.update(status=told))
 
 
 def put_job(cluster: Cluster, number: int) -> None:
     """Have the daemon make the Job of a tick."""
-    owner = {"uid": cluster.of(SCHEDULED_TASKS)["backup"]["metadata"]["uid"], "controller": True, "name": "backup"}
-    labels = {TASK_LABEL: "backup", DAEMON_LABEL: "default"}
-    cluster.put(JOBS, {"metadata": {"name": name_of(number), "labels": labels, "ownerReferences": [owner]}, "spec": {}})
+    cluster.put(JOBS, {"metadata": made_by_daemon(cluster, name_of(number)), "spec": {}})
 
 
 async def left(cluster: Cluster, *, suspended: bool = False, **spec: Any) -> Replica:
@@ -168,12 +171,10 @@ async def test_nothing_changes_hands_before_each_open_run_has_its_record() -> No
 
 def put_open_run(cluster: Cluster, name: str, phase: str | None, trigger: str = "Manual") -> None:
     """Have the daemon take charge of a run that has no outcome yet."""
-    owner = {"uid": cluster.of(SCHEDULED_TASKS)["backup"]["metadata"]["uid"], "controller": True, "name": "backup"}
-    labels = {TASK_LABEL: "backup", DAEMON_LABEL: "default"}
     spec = {"taskRef": {"name": "backup"}, "trigger": trigger}
     if trigger == "Schedule":
         spec["scheduledAt"] = format_time(NOON + timedelta(minutes=6))
-    cluster.put(TASK_RUNS, {"metadata": {"name": name, "labels": labels, "ownerReferences": [owner]}, "spec": spec})
+    cluster.put(TASK_RUNS, {"metadata": made_by_daemon(cluster, name), "spec": spec})
     if phase is not None:
         cluster.edit(TASK_RUNS, name, lambda body: body.update(status={"phase": phase}))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -128,33 +127,24 @@ class SlowLease(LiveApi):
         return await super().replace(resource, body)
 
 
-@pytest.fixture
-def started() -> Iterator[list[tuple[str, int]]]:
-    tasks.started.clear()
-    yield tasks.started
-    tasks.started.clear()
-
-
-async def test_what_ends_while_the_lease_is_given_up_is_not_lost(started: list[tuple[str, int]]) -> None:
+async def test_what_ends_while_the_lease_is_given_up_is_not_lost() -> None:
     cluster = LiveCluster()
     cluster.daemon_task(command=None, python={"call": "tests.unit.daemon.tasks:take_a_moment"})
     first = Replica(cluster, "pod-1")
     first.api = SlowLease(cluster)
     async with first:
-        await until(lambda: started)
+        await until(lambda: tasks.started)
         await asyncio.sleep(0.05)
     # The Lease, as it was written, tells that the last run goes on; so its TaskRun has to tell how it ended.
     told = {run["spec"]["scheduledAt"]: run["status"]["outcome"] for run in cluster.runs().values()}
-    last = datetime.fromtimestamp(started[-1][1], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    last = datetime.fromtimestamp(tasks.started[-1][1], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     assert told.get(last) == "Succeeded"
 
 
-async def test_why_a_run_failed_is_told_although_its_leader_ends_before_writing_it(
-    started: list[tuple[str, int]],
-) -> None:
+async def test_why_a_run_failed_is_told_although_its_leader_ends_before_writing_it() -> None:
     cluster = LiveCluster()
     cluster.daemon_task(command=None, schedule="*/2 * * * * *", python={"call": "tests.unit.daemon.tasks:fail"})
     async with Replica(cluster):
-        await until(lambda: started)
-    last = datetime.fromtimestamp(started[-1][1], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        await until(lambda: tasks.started)
+    last = datetime.fromtimestamp(tasks.started[-1][1], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     assert last in {run["spec"]["scheduledAt"] for run in cluster.runs().values()}

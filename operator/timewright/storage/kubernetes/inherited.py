@@ -55,7 +55,7 @@ def ended_lately(
         if account is None:
             # A status lists them and the Lease, which was written later, does not.
             ended = {tick: recorded.get(tick, Outcome.SUCCEEDED) for tick in still_open if tick <= proven}
-    ticks = next((each.ticks for each in (present, told.timing) if each and each.schedule_id == schedule_id), None)
+    ticks = told.ticks_of(schedule_id, present)
     if ticks is None:
         return ended
     told_others = sum(

@@ -84,7 +84,7 @@ class Page:
     async def release(self, draining_until: int) -> None:
         """Give the Lease up; raises StoreError when that cannot be written."""
         self.check()
-        annotations = self._annotations({}, None, draining_until) if self.is_ready else None
+        annotations = self._annotations({}, None, self.decided(), draining_until) if self.is_ready else None
         await self._lease.release(annotations)
         self.is_handed_over = True
 
@@ -167,7 +167,7 @@ class Page:
         """Renew the Lease, with claims up to an instant; raises OwnershipLost when it is another's, or StoreError."""
         self.check()
         decided = self.decided()
-        annotations = self._annotations(trials, claimed) if self.is_ready else None
+        annotations = self._annotations(trials, claimed, decided) if self.is_ready else None
         self._told_held = self._told_held | self._telling_held  # until the answer is there, either may hold
         try:
             await self._lease.write(annotations)
@@ -184,8 +184,9 @@ class Page:
             if trial.is_held:
                 self.must_tell(key, trial.version)
 
-    def _annotations(self, trials: Mapping[str, Book], claimed: int | None, draining_until: int = 0) -> dict[str, str]:
-        decided = self.decided()
+    def _annotations(
+        self, trials: Mapping[str, Book], claimed: int | None, decided: int, draining_until: int = 0
+    ) -> dict[str, str]:
         self._telling_held = set()
         proven, accounts = self._accounts(trials, decided)
         watermark = self._watermark

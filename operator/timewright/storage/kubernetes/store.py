@@ -150,9 +150,11 @@ class LeaseStore:
         """
         unclaimed = [run for run in records if run.started_at is None and run.trigger is not Trigger.MANUAL]
         latest = max((run.scheduled_at + run.jitter for run in unclaimed), default=None)
+        if latest is None:
+            return
         async with self._writing:
             book = self._books.get(key)
-            if latest is not None and book is not None and not self._page.tells_of(latest):
+            if book is not None and not self._page.tells_of(latest):
                 await self._page.write({key: book}, None)
 
     def wrote(self, key: str, snapshot: Snapshot) -> None:

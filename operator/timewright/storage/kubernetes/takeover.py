@@ -51,6 +51,11 @@ class Told:
         """Whether the watermark is that of who decided the task before a daemon did."""
         return self.watermark is not None and self.schedule_id is None
 
+    def ticks_of(self, schedule_id: str, present: Timing | None) -> Ticks | None:
+        """Return the ticks of a schedule, as far as it is the present one or the one that the status tells."""
+        timings = (present, self.timing)
+        return next((each.ticks for each in timings if each is not None and each.schedule_id == schedule_id), None)
+
     @property
     def begins_at(self) -> int:
         """The instant up to which no tick is to be decided any more."""
@@ -199,10 +204,7 @@ class _Sorting:
         return tick if ticks is None else start_of(ticks, tick)
 
     def _ticks(self) -> Ticks | None:
-        for timing in (self._present, self._told.timing):
-            if timing is not None and timing.schedule_id == self.schedule_id:
-                return timing.ticks
-        return None
+        return self._told.ticks_of(self.schedule_id, self._present)
 
 
 def _schedule_id(told: Told, present: Timing | None) -> str:
