@@ -46,7 +46,8 @@ class Informer:
     ) -> None:
         """Call `put` with each object that is there or has changed, and `drop` with name and UID of each that is gone.
 
-        Neither may raise; an object may be put again although nothing about it has changed.
+        Where `put` raises, that object is passed over, and the log says so. An object may be put again although
+        nothing about it has changed.
         """
         self.synced = asyncio.Event()
         """Set once everything was listed for the first time."""
@@ -81,7 +82,7 @@ class Informer:
             version = page["metadata"]["resourceVersion"]
             for body in page.get("items") or []:
                 seen[body["metadata"]["uid"]] = body["metadata"]["name"]
-                self._put(body)
+                self._hand_on(body)
             await asyncio.sleep(0)
         for uid, name in self._known.items():
             if uid not in seen:
@@ -115,4 +116,11 @@ class Informer:
                     self._drop(name, uid)
                 else:
                     self._known[uid] = name
-                    self._put(body)
+                    self._hand_on(body)
+
+    def _hand_on(self, body: Manifest) -> None:
+        try:
+            self._put(body)
+        except Exception:  # one object that nobody has foreseen must not hide all others
+            kind, name = self._resource.plural, body["metadata"]["name"]
+            logger.exception("timewright failed on %s of %s, and goes on with the others", name, kind)

@@ -10,6 +10,7 @@ from timewright.daemon.adoption import Adoption
 from timewright.daemon.by_hand import ByHand
 from timewright.daemon.giving_back import GivingBack
 from timewright.daemon.tenure import Tenure
+from timewright.engine.beside import told
 from timewright.engine.executor import Executor
 from timewright.engine.loop import Loop
 from timewright.storage.protocol import StoreError
@@ -42,8 +43,8 @@ class Following:
             uid = await changed.get()
             try:
                 await self._follow_task(uid)
-            except StoreError as error:
-                logger.warning("%s; trying again", error)
+            except Exception as error:  # noqa: BLE001 - the news of other tasks are not to wait for this one
+                logger.warning("%s; trying again", error if isinstance(error, StoreError) else told(error))
                 asyncio.get_running_loop().call_later(_RETRY_SECONDS, changed.put_nowait, uid)
 
     async def follow_requests(self) -> None:
@@ -61,8 +62,10 @@ class Following:
             running = tenure.running.get(task.uid) if task else None
             try:
                 await self._by_hand.start(run, self._loop, self._executor, running)
-            except (ApiError, OSError, StoreError) as error:
-                logger.warning("TaskRun %s: %s; trying again", name, error or type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - the requests for other runs are not to wait for this one
+                is_known = isinstance(error, (ApiError, OSError, StoreError))
+                text = str(error) or type(error).__name__ if is_known else told(error)
+                logger.warning("TaskRun %s: %s; trying again", name, text)
                 asyncio.get_running_loop().call_later(_RETRY_SECONDS, tenure.asked.put_nowait, name)
 
     async def _follow_task(self, uid: str) -> None:

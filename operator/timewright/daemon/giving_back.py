@@ -6,9 +6,11 @@ Of a task whose runs must not overlap it waits for a moment without one: who dec
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
 from collections.abc import Callable
+from typing import Self
 
 from timewright.daemon import documents
 from timewright.daemon.last_words import LastWords
@@ -18,6 +20,7 @@ from timewright.daemon.writer import to_the_end
 from timewright.decisions.handover import decides_while_active, waits_for_ends
 from timewright.decisions.policies import Policies
 from timewright.decisions.task_state import OpenPhase
+from timewright.engine.beside import keep_going
 from timewright.engine.executor import Executor
 from timewright.engine.loop import Loop
 from timewright.resources.vocabulary import Outcome, Reason
@@ -39,7 +42,20 @@ class GivingBack:
         """Begin with none."""
         self.going: dict[str, asyncio.Task[None]] = {}
         """Those that are about to be given back, by UID."""
+        self._released: dict[str, int] = {}
+        """Of those of which nothing is decided any more: up to which instant all is."""
         self._tenure, self._loop, self._executor = tenure, loop, executor
+
+    async def __aenter__(self) -> Self:
+        """Begin with none."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Leave those that are not given back by now to the next leader."""
+        going = list(self.going.values())
+        for each in going:
+            each.cancel()
+        await asyncio.gather(*going, return_exceptions=True)
 
     def begin(self, uid: str) -> None:
         """Give a task back, unless that goes on already."""
@@ -47,39 +63,51 @@ class GivingBack:
             self.going[uid] = asyncio.ensure_future(self._give_back(uid))
 
     async def _give_back(self, uid: str) -> None:
-        tenure = self._tenure
         try:
-            if not await self._wait_for_ends(uid, decides_while_active):
-                return
-            until = await self._loop.release_task(uid)
-            await self._wait_for_starts(uid)
-            if not await self._wait_for_ends(uid, waits_for_ends):
-                self._loop.remove_task(uid)
-                return
-            book, task = tenure.store.book(uid), tenure.known.tasks.get(uid)
-            if book is None or task is None:
-                return
-            await self._end_queued(uid)
-            await self._end_lost(uid)
-            # Of one that never ran here it is known what the leader before had claimed, and nothing later was decided.
-            until = max(until if uid in tenure.running else book.begins_at, book.state.watermark or 0)
-            running = tenure.task(uid)
-            if running is not None:  # what waits for its jitter is for whoever decides from now on
-                until = done_until(running.ticks, until)
-            is_told = await to_the_end(self._write(uid, until))
-            while not is_told:
-                await asyncio.sleep(_RETRY_SECONDS)
-                is_told = await to_the_end(self._write(uid, until))
-            # What has ended meanwhile did so too late for what the status tells.
-            late = [run for run in tenure.writer.left_open.get(uid, {}).values() if run.outcome is not None]
-            self._loop.remove_task(uid)
-            tenure.let_go(uid)
-            tenure.spawn(LastWords(tenure).tell_ends(late))
+            await keep_going(functools.partial(self._bring_back, uid), logger.warning)
         finally:
             self.going.pop(uid, None)
-            tenure.leaving.pop(uid, None)
+            self._released.pop(uid, None)
+            self._tenure.leaving.pop(uid, None)
             if not self._is_to_go(uid):
                 self._look_again(uid)
+
+    async def _bring_back(self, uid: str) -> None:
+        tenure = self._tenure
+        if not await self._wait_for_ends(uid, decides_while_active):
+            self._keep(uid)
+            return
+        if uid not in self._released:
+            self._released[uid] = await self._loop.release_task(uid)
+        until = self._released[uid]
+        await self._wait_for_starts(uid)
+        if not await self._wait_for_ends(uid, waits_for_ends):
+            self._keep(uid)
+            return
+        book, task = tenure.store.book(uid), tenure.known.tasks.get(uid)
+        if book is None or task is None:
+            return
+        await self._end_queued(uid)
+        await self._end_lost(uid)
+        # Of one that never ran here it is known what the leader before had claimed, and nothing later was decided.
+        until = max(until if uid in tenure.running else book.begins_at, book.state.watermark or 0)
+        running = tenure.task(uid)
+        if running is not None:  # what waits for its jitter is for whoever decides from now on
+            until = done_until(running.ticks, until)
+        is_told = await to_the_end(self._write(uid, until))
+        while not is_told:
+            await asyncio.sleep(_RETRY_SECONDS)
+            is_told = await to_the_end(self._write(uid, until))
+        # What has ended meanwhile did so too late for what the status tells.
+        late = [run for run in tenure.writer.left_open.get(uid, {}).values() if run.outcome is not None]
+        self._loop.remove_task(uid)
+        tenure.let_go(uid)
+        tenure.spawn(LastWords(tenure).tell_ends(late))
+
+    def _keep(self, uid: str) -> None:
+        """Go on with a task that has come back before it was given back."""
+        self._tenure.writer.left_open.pop(uid, None)
+        self._loop.keep_task(uid)
 
     def _look_again(self, uid: str) -> None:
         """Follow what a task has become meanwhile, and what people asked for of it."""
@@ -145,8 +173,8 @@ class GivingBack:
         """Write that the operator decides from now on; tell whether that was possible."""
         writer = self._tenure.writer
         book, task = self._tenure.store.book(uid), self._tenure.known.tasks.get(uid)
-        if book is None or task is None:
-            return True
+        if book is None or task is None or not (task.mine or task.given_back):
+            return True  # the last write was made, though it had no answer
         try:
             for run in list(book.open.values()):
                 await writer.records.write(task, run)

@@ -35,6 +35,8 @@ class KnownTask:
     """A ScheduledTask. Its status is kept as text: ten thousand parsed ones would fill the memory."""
 
     __slots__ = (
+        "_daemon",
+        "_is_leaving",
         "_status",
         "created_at",
         "generation",
@@ -56,21 +58,16 @@ class KnownTask:
         self.version = str(metadata["resourceVersion"])
         self.created_at = int(parse_time(metadata["creationTimestamp"]).timestamp())
         self.read = read
-        raw = body.get("status") or {}
-        self._status = json.dumps(raw, separators=(",", ":")).encode()
-        status = read_status(raw)
-        is_leaving = "deletionTimestamp" in metadata
-        accepted = read.refused is None
-        self.mine = not is_leaving and is_mine(daemon, read.spec, status, self.generation, accepted=accepted)
+        self._daemon, self._is_leaving = daemon, "deletionTimestamp" in metadata
+        self._status = b""
+        self.mine = False
         """Whether this daemon decides its ticks and is to go on doing so."""
-        self.given_back = not is_leaving and is_to_be_given_back(
-            daemon, read.spec, status, self.generation, accepted=accepted
-        )
+        self.given_back = False
         """Whether this daemon decides its ticks and is to no longer."""
-        nobody = not is_leaving and present(read.spec, status, self.generation) is None
-        self.unsaid = nobody and wanted(read.spec) == Decider(Mode.DAEMON, daemon)
+        self.unsaid = False
         """Whether this daemon is to decide its ticks, but the status does not tell who does: it may have been edited
         before a leader that had begun could say so."""
+        self._take_status(body.get("status") or {})
 
     @property
     def raw_status(self) -> Manifest:
@@ -101,7 +98,7 @@ class KnownTask:
     def note_written(self, version: str, status: Manifest) -> None:
         """Take over what a write of our own has made of it, until the watch tells more."""
         self.version = version
-        self._status = json.dumps(status, separators=(",", ":")).encode()
+        self._take_status(status)
 
     def told(self, namespace: str, status: ScheduledTaskStatus) -> Told:
         """Return what the status tells of ticks."""
@@ -111,6 +108,17 @@ class KnownTask:
         """Return the schedule that was accepted last; None where none was."""
         task = self.read.task
         return None if task is None else Timing(task.schedule_id, task.ticks)
+
+    def _take_status(self, raw: Manifest) -> None:
+        self._status = json.dumps(raw, separators=(",", ":")).encode()
+        if self._is_leaving:
+            return
+        status, spec = read_status(raw), self.read.spec
+        accepted = self.refused is None
+        self.mine = is_mine(self._daemon, spec, status, self.generation, accepted=accepted)
+        self.given_back = is_to_be_given_back(self._daemon, spec, status, self.generation, accepted=accepted)
+        nobody = present(spec, status, self.generation) is None
+        self.unsaid = nobody and wanted(spec) == Decider(Mode.DAEMON, self._daemon)
 
 
 @dataclass(slots=True)
@@ -172,8 +180,8 @@ class Known:
     def put_task(self, body: Manifest) -> None:
         """Take in a ScheduledTask."""
         metadata = body["metadata"]
-        known = self.tasks.get(metadata["uid"])
-        if known is not None and _older(str(metadata["resourceVersion"]), known.version):
+        known, version = self.tasks.get(metadata["uid"]), str(metadata["resourceVersion"])
+        if known is not None and (version == known.version or _older(version, known.version)):
             return
         generation = metadata.get("generation") or 0
         if known is not None and known.generation == generation:

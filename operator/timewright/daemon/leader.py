@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from timewright.daemon.adoption import Adoption
 from timewright.daemon.by_hand import ByHand
@@ -28,6 +28,7 @@ from timewright.daemon.tenure import Parts, Tenure
 from timewright.daemon.writer import Writer
 from timewright.daemon.writes import Allowance
 from timewright.engine import garbage
+from timewright.engine.beside import beside
 from timewright.engine.executor import Executor
 from timewright.engine.ledger import Ledger
 from timewright.engine.locking import Locking
@@ -79,15 +80,15 @@ class Leader:
             garbage.pass_over_what_stays()
             giving_back = GivingBack(self.tenure, loop, executor)
             following = Following(self.tenure, self._adoption, giving_back, self._by_hand, loop, executor)
-            work = (
-                self.writer.run(),
-                following.follow_tasks(),
-                following.follow_requests(),
-                self.others.settle_awaited(loop),
-                attend(loop, ledger, self.store),
-                self._stop_on(stop, executor),
+            lasting = (
+                self.writer.run,
+                following.follow_tasks,
+                following.follow_requests,
+                functools.partial(self.others.settle_awaited, loop),
+                functools.partial(attend, loop, ledger, self.store),
+                functools.partial(self._stop_on, stop, executor),
             )
-            async with _beside(work, giving_back.going):
+            async with giving_back, beside(lasting, logger.warning):
                 try:
                     await loop.run()
                 finally:
@@ -207,16 +208,3 @@ class Leader:
     def _outcomes_after_leaving(self, task: Task, runs: Sequence[RunRecord]) -> None:
         self.on_outcomes(task, runs)
         self.tenure.spawn(self._last_words.tell_ends(list(runs)))
-
-
-@contextlib.asynccontextmanager
-async def _beside(work: Iterable[Coroutine[Any, Any, Any]], more: dict[str, asyncio.Task[None]]) -> AsyncIterator[None]:
-    """Do several things for as long as the context lasts, and end them, and what has come to be besides, with it."""
-    doing = [asyncio.ensure_future(each) for each in work]
-    try:
-        yield
-    finally:
-        doing += more.values()
-        for each in doing:
-            each.cancel()
-        await asyncio.gather(*doing, return_exceptions=True)

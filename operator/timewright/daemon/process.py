@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Coroutine
 from typing import Any, NoReturn
 
 from prometheus_client import REGISTRY
@@ -30,6 +29,7 @@ from timewright.daemon.status import tell_status
 from timewright.daemon.tenure import Parts
 from timewright.daemon.web import serve
 from timewright.desired import names
+from timewright.engine.beside import Lasting, beside
 from timewright.notices.courier import Courier
 from timewright.notices.telling import Telling
 from timewright.storage.kubernetes.lease import Lease
@@ -76,14 +76,11 @@ class Process:
     async def live(self, api: Api, watching: Any = watch) -> bool:
         """Do the same until `stop` is set, with an API to speak to and a way to watch it."""
         jobs = Jobs(api, self.configuration.namespace, self.configuration.daemon, self.configuration.most_jobs)
-        beside = [asyncio.ensure_future(each) for each in (*self._inform(api, jobs, watching), self._turn())]
         try:
-            await self._until_stop(asyncio.gather(*(each.synced.wait() for each in self.informers)))
-            return await self._stand_by(api, jobs)
+            async with beside((*self._inform(api, jobs, watching), self._turn), logger.warning):
+                await self._until_stop(asyncio.gather(*(each.synced.wait() for each in self.informers)))
+                return await self._stand_by(api, jobs)
         finally:
-            for each in beside:
-                each.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
             await self.courier.close()
 
     def unhealthy(self) -> str | None:
@@ -95,7 +92,7 @@ class Process:
         """Tell what it has yet to do before it can take over, if anything is left."""
         return None if self.informers and all(each.synced.is_set() for each in self.informers) else "still listing"
 
-    def _inform(self, api: Api, jobs: Jobs, watching: Any) -> list[Coroutine[Any, Any, None]]:
+    def _inform(self, api: Api, jobs: Jobs, watching: Any) -> list[Lasting]:
         known, namespace = self.known, self.configuration.namespace
         selector = f"{names.DAEMON_LABEL}={self.configuration.daemon}"
         self.informers = [
@@ -103,7 +100,7 @@ class Process:
             Informer(api, TASK_RUNS, namespace, known.put_run, known.drop_run, "", watching),
             Informer(api, SCHEDULED_TASKS, namespace, self._put_task, self._drop_task, "", watching),
         ]
-        return [each.run() for each in self.informers]
+        return [each.run for each in self.informers]
 
     def _put_task(self, body: dict[str, Any]) -> None:
         self.figures.see_task(body)
@@ -141,25 +138,22 @@ class Process:
         leader.on_outcomes, leader.store.on_unlisted = outcomes.note, outcomes.note_unlisted
         figures, is_leader = self.figures, metrics.leader.labels(self.configuration.lease_name)
         figures.leader, figures.outcomes, figures.lease = leader, outcomes, lease
-        work = (
-            tell_status(api, self.configuration, leader, figures.lag),
-            outcomes.run(),
-            long_runs.run(lambda: leader.executor),
-            *([] if history is None else [history.run()]),
+        lasting: tuple[Lasting, ...] = (
+            functools.partial(tell_status, api, self.configuration, leader, figures.lag),
+            outcomes.run,
+            functools.partial(long_runs.run, lambda: leader.executor),
+            *([] if history is None else [history.run]),
         )
-        beside = [asyncio.ensure_future(each) for each in work]
         is_leader.set(1)
         try:
-            await leader.run(self.stop)
+            async with beside(lasting, logger.warning):
+                await leader.run(self.stop)
         except OwnershipLost as error:
             logger.warning("%s", error)
             return False
         finally:
             is_leader.set(0)
             figures.leader = figures.lease = None
-            for each in beside:
-                each.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
             outcomes.settle_all()
             if history is not None:
                 await history.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +16,13 @@ from timewright.daemon.known import Known
 from timewright.daemon.task import ClusterTask
 from timewright.daemon.writer import Writer
 from timewright.daemon.writes import Allowance
+from timewright.engine.beside import told
 from timewright.engine.locking import Locking
 from timewright.storage.kubernetes.lease import Lease
 from timewright.storage.kubernetes.store import LeaseStore
 from timewright.storage.records import RunRecord
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,12 @@ class Tenure:
         """Have something done beside all else."""
         task = asyncio.ensure_future(work)
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.warning("timewright failed, and goes on: %s", told(error))
 
     async def done(self) -> None:
         """Wait until all of that is done."""

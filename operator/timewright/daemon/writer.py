@@ -21,6 +21,7 @@ from timewright.daemon.run_records import RunRecords, ask, thinned
 from timewright.daemon.task import ClusterTask
 from timewright.daemon.writes import FIRST_STATUS_COST, Allowance, Urgency, Waiting
 from timewright.desired import names
+from timewright.engine.beside import told
 from timewright.storage.kubernetes.book import Book, Snapshot, Written
 from timewright.storage.kubernetes.store import LeaseStore
 from timewright.storage.protocol import Retention, StoreError
@@ -48,7 +49,10 @@ class Writer:
         self.counted: dict[str, set[str]] = {}
         """By task: names of TaskRuns that are counted by their names."""
         self.left_open: dict[str, dict[str, RunRecord]] = {}
-        """By task that is given back: the runs that have no outcome in what its status tells, by their ids."""
+        """By task that is given back: the runs that have no outcome in what its status tells, by their ids.
+
+        From then on until it is let go, nothing else is written of the task.
+        """
         self.records = RunRecords(api, known, jobs, self._check_leading)
         """How runs are written one by one."""
         self._api, self._known, self._jobs, self._store = api, known, jobs, store
@@ -85,7 +89,7 @@ class Writer:
             is_first = book is not None and _is_new(book)
             try:
                 writes = await to_the_end(self.write(key))
-            except (ApiError, OSError, StoreError) as error:
+            except Exception as error:  # noqa: BLE001 - what there is to tell of other tasks is not to wait for this one
                 writes = 1
                 self.report(key, error)
                 asyncio.get_running_loop().call_later(RETRY_SECONDS, self._again, key)
@@ -104,29 +108,33 @@ class Writer:
             if task is None or book is None:
                 self._writing.pop(key, None)
                 return 0
+            if handed_back_at is None and key in self.left_open:
+                return 0  # what gives it back tells all, and after that its status is another one's
             snapshot = await self._store.snapshot(key, is_last=handed_back_at is not None)
             if snapshot is None:
                 return 0
             if handed_back_at is not None:
                 self.left_open[key] = dict(book.open)
             # What a new task has to tell of its runs can wait until all tasks are heard of.
-            told = () if _is_new(book) and handed_back_at is None else snapshot.records
+            ended = () if _is_new(book) and handed_back_at is None else snapshot.records
             await self.before_status()
-            records = thinned(told, task)
+            records = thinned(ended, task)
             writes = 0
             await self._store.tell_of(key, records)
             by_name = self.counted.setdefault(key, set())
-            by_name |= {run.run_id for run in told if not documents.is_of_tick(run)}
+            by_name |= {run.run_id for run in ended if not documents.is_of_tick(run)}
             for record in records:
                 self._check_leading()
                 writes += await self.records.write(task, record)
-            book.forget(told)
-            for record in told:
+            book.forget(ended)
+            for record in ended:
                 self._jobs.made.pop(record.run_id, None)
             self._check_leading()
             writes += await self._write_status(key, task, snapshot, handed_back_at)
             self._store.wrote(key, snapshot)
-            if len(told) < len(snapshot.records) or snapshot.is_repeated:
+            if handed_back_at is not None:
+                return writes  # what is beyond what it keeps is for the operator to remove
+            if len(ended) < len(snapshot.records) or snapshot.is_repeated:
                 self.note(key)
             self._check_leading()
             writes += await self._remove_runs(task)
@@ -225,7 +233,9 @@ class Writer:
         task = self._known.tasks.get(key)
         if isinstance(error, ApiError) and (error.conflict or error.namespace_ends):
             return
-        logger.warning("%s: cannot write: %s; trying again", task.name if task else key, error or type(error).__name__)
+        is_known = isinstance(error, (ApiError, OSError, StoreError))
+        text = str(error) or type(error).__name__ if is_known else told(error)
+        logger.warning("%s: cannot write: %s; trying again", task.name if task else key, text)
 
 
 def _is_new(book: Book) -> bool:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from timewright.engine.beside import told
 from timewright.engine.planning import Plan, plan
 from timewright.resources.vocabulary import Outcome
 from timewright.storage.protocol import StoreError
@@ -61,7 +62,7 @@ class Deciding:
         try:
             return plan(entry.task, entry.stored, now, self._executor.host, self._roster.former_ticks(entry))
         except Exception as error:  # noqa: BLE001 - one task's fault, whatever it is, is no other's
-            self._ledger.tell(f"{entry.task.name}: timewright failed to decide: {type(error).__name__}: {error}")
+            self._ledger.tell(f"{entry.task.name}: timewright failed to decide: {told(error)}")
             self._roster.agenda.put(key, now + _TRY_AGAIN_SECONDS)
             return None
 
@@ -88,7 +89,10 @@ class Deciding:
             elif entry is None:
                 self._executor.end_unstarted(planned.start, "its task went away in the second of its tick")
             else:
-                self._start(entry, planned, gate)
+                try:
+                    self._start(entry, planned, gate)
+                except Exception as error:  # noqa: BLE001 - the others of this claim have to start in their second
+                    self._ledger.tell(f"{entry.task.name}: timewright failed to start: {told(error)}")
         return refused
 
     def _start(self, entry: Entry, planned: Plan, gate: Gate | None) -> None:

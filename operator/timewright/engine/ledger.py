@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from timewright.engine.beside import keep_going
 from timewright.storage.clock import elapsed
 from timewright.storage.owner import new_owner
 from timewright.storage.protocol import OwnershipLost, Store, StoreError
@@ -58,7 +59,8 @@ class Ledger:
             await self._connect()
         except StoreError as error:
             self._report(error)
-        self._background = [asyncio.ensure_future(self._keep_renewing()), asyncio.ensure_future(self._keep_recording())]
+        lasting = self._keep_renewing, self._keep_recording
+        self._background = [asyncio.ensure_future(keep_going(each, self.tell)) for each in lasting]
         return self._trouble is None
 
     async def close(self) -> None:

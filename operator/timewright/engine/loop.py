@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from timewright.decisions.task_state import OpenPhase
 from timewright.engine import garbage
+from timewright.engine.beside import told
 from timewright.engine.deciding import BATCH, Deciding
 from timewright.engine.gate import Gate
 from timewright.engine.holding_back import waiting_for_their_second
@@ -74,7 +75,7 @@ class Loop:
             try:
                 await self._next()
             except Exception as error:  # noqa: BLE001 - a fault of one second must not cost all those that follow
-                self._ledger.tell(f"timewright failed, and goes on: {type(error).__name__}: {error}")
+                self._ledger.tell(f"timewright failed, and goes on: {told(error)}")
                 await asyncio.sleep(_LONGEST_SLEEP)
                 self._roster.look_at([key for key in self._roster if key not in self._agenda])
         await self._decide_to_the_end()
@@ -230,7 +231,7 @@ class Loop:
     async def release_task(self, key: str) -> int:
         """Claim no more ticks of a task; return the instant up to which its ticks are decided, once nothing is begun.
 
-        What was claimed of it still starts. `remove_task` has to follow.
+        What was claimed of it still starts. `remove_task` has to follow, or `keep_task`.
         """
         until = self.decided_until()
         self._roster.release(key)
@@ -241,6 +242,11 @@ class Loop:
         self._agenda.put(key, None)
         entry = self._roster.get(key)
         return until if entry is None else max(until, entry.stored.state.watermark or 0)
+
+    def keep_task(self, key: str) -> None:
+        """Go on with a task that was to be released, from where it was."""
+        self._roster.keep(key)
+        self._look_at([key])
 
     def decided_until(self) -> int:
         """Return an instant, the present one at the latest, up to which no tick of any task is undecided."""

@@ -85,6 +85,10 @@ class Roster:
         """Decide no more on a task."""
         self._released.add(key)
 
+    def keep(self, key: str) -> None:
+        """Decide on a task again that was released."""
+        self._released.discard(key)
+
     def is_released(self, key: str) -> bool:
         """Tell whether a task is to be decided on no more."""
         return key in self._released

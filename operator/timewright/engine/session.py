@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from timewright.decisions.task_state import OpenPhase
+from timewright.engine.beside import beside
 from timewright.engine.executor import Executor
 from timewright.engine.ledger import Ledger
 from timewright.engine.surroundings import Surroundings
@@ -44,16 +46,14 @@ async def begin(store: Store, surroundings: Surroundings, tell: Callable[[str], 
     ledger = Ledger(store, tell)
     executor = Executor(ledger, surroundings)
     await ledger.open()
-    watching = asyncio.ensure_future(_watch(ledger, executor))
     try:
-        yield Session(ledger, executor)
+        async with beside([functools.partial(_watch, ledger, executor)], tell):
+            try:
+                yield Session(ledger, executor)
+            finally:
+                await executor.drain()
     finally:
-        try:
-            await executor.drain()
-        finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
-            await ledger.close()
+        await ledger.close()
 
 
 async def run_due(

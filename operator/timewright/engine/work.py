@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from timewright.engine import garbage
+from timewright.engine.beside import beside
 from timewright.engine.loop import Loop
 from timewright.engine.session import begin
 from timewright.runner.reaping import keep_reaping
@@ -58,18 +60,14 @@ async def work(
         on_begin(session.executor)
         await loop.replace_tasks(source.load())
         garbage.pass_over_what_stays()
-        beside = [
-            asyncio.ensure_future(_reload(source, loop, tell)),
-            asyncio.ensure_future(attend(loop, session.ledger, store)),
-            asyncio.ensure_future(_prune(loop, session.ledger)),
-            asyncio.ensure_future(keep_reaping()),
-        ]
-        try:
+        lasting = (
+            functools.partial(_reload, source, loop, tell),
+            functools.partial(attend, loop, session.ledger, store),
+            functools.partial(_prune, loop, session.ledger),
+            keep_reaping,
+        )
+        async with beside(lasting, tell):
             await loop.run()
-        finally:
-            for each in beside:
-                each.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(drain_seconds):
                 await session.executor.drain()

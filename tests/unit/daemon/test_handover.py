@@ -15,6 +15,7 @@ from tests.unit.daemon.harness import LiveCluster, Replica, until
 from timewright.cluster.api import SCHEDULED_TASKS, TASK_RUNS
 from timewright.daemon.documents import at
 from timewright.daemon.writer import Writer
+from timewright.daemon.writes import Urgency
 from timewright.resources.model import parse_time
 from timewright.resources.vocabulary import Outcome
 
@@ -273,3 +274,84 @@ async def test_a_task_that_is_given_back_as_soon_as_it_was_taken_is_so_although_
     async with Replica(cluster):
         await until(lambda: cluster.status()["scheduledBy"] == "CronJob", 8)
     assert next(changes, None) is None
+
+
+def deciders(cluster: LiveCluster) -> list[str]:
+    """Return a list to which each change of the status adds who decides from then on."""
+    told: list[str] = []
+    tell = cluster._tell
+
+    def follow(kind: str, plural: str, body: dict[str, Any]) -> None:
+        decider = (body.get("status") or {}).get("scheduledBy")
+        if plural == SCHEDULED_TASKS.plural and decider is not None and told[-1:] != [decider]:
+            told.append(decider)
+        tell(kind, plural, body)
+
+    cluster._tell = follow  # type: ignore[method-assign]
+    return told
+
+
+async def test_nothing_is_written_of_a_task_once_it_is_given_back() -> None:
+    cluster = LiveCluster()
+    told, waited = deciders(cluster), list[str]()
+    python(cluster, function="wait_for_release", concurrencyPolicy="Queue")
+    async with Replica(cluster) as replica:
+        await until(lambda: ticks() and cluster.status().get("scheduledBy") == "Daemon")
+        leader = replica.process.leader
+        assert leader is not None
+
+        async def have_another_write_wait() -> None:
+            uid = next(iter(leader.writer.left_open), None)
+            if uid is not None and not waited:
+                waited.append(uid)
+                leader.writer.waiting.add(uid, Urgency.NOW)
+                await asyncio.sleep(0.6)
+
+        leader.writer.before_status = have_another_write_wait
+        cluster.edit(SCHEDULED_TASKS, "task", to_cron_job)
+        tasks.is_released.set()
+        await until(lambda: told[-1] == "CronJob")
+        await asyncio.sleep(1)
+    assert waited
+    assert told == ["Daemon", "CronJob"]
+
+
+@pytest.mark.parametrize("lost", ["the answer", "what comes after it"])
+async def test_what_the_operator_has_written_of_a_task_that_was_given_back_stays(
+    lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = LiveCluster()
+    told, faults = deciders(cluster), list[str]()
+    python(cluster)
+    async with Replica(cluster) as replica:
+        await until(lambda: len(ticks()) >= 2 and cluster.status().get("scheduledBy") == "Daemon")
+        leader = replica.process.leader
+        assert leader is not None
+        write, remove = replica.api.merge_patch_status, Writer._remove_runs
+
+        def take_over() -> None:
+            mine = {"scheduledBy": "CronJob", "counters": {"succeeded": 77}}
+            cluster.edit(SCHEDULED_TASKS, "task", lambda body: body.update(status=mine))
+
+        async def written_without_an_answer(*given: Any) -> Any:
+            answer = await write(*given)
+            if told[-1] == "CronJob" and lost == "the answer" and not faults:
+                faults.append(lost)
+                take_over()
+                raise ConnectionError("reset")
+            return answer
+
+        async def fail(writer: Writer, *given: Any) -> int:
+            if told[-1] == "CronJob" and lost == "what comes after it" and not faults:
+                faults.append(lost)
+                take_over()
+                raise ConnectionError("reset")
+            return await remove(writer, *given)
+
+        monkeypatch.setattr(replica.api, "merge_patch_status", written_without_an_answer)
+        monkeypatch.setattr(Writer, "_remove_runs", fail)
+        cluster.edit(SCHEDULED_TASKS, "task", to_cron_job)
+        await until(lambda: not leader.tasks)
+        await asyncio.sleep(0.5)
+    assert told == ["Daemon", "CronJob"]
+    assert not faults or cluster.status()["counters"] == {"succeeded": 77}
