@@ -68,6 +68,8 @@ class Adoption:
         if tenure.history is not None:
             tenure.history.learn(task.uid, task.name)
         book = self._open_book(task)
+        if task.given_back:
+            tenure.store.rest(task.uid, max(book.begins_at, book.state.watermark or 0))
         self._add_runs_by_hand(task, book)
         if task.template is not None:
             self._sort_runs_of_jobs(task, book)

@@ -79,6 +79,7 @@ class GivingBack:
             return
         if uid not in self._released:
             self._released[uid] = await self._loop.release_task(uid)
+            tenure.store.rest(uid, self._released[uid])
         until = self._released[uid]
         await self._wait_for_starts(uid)
         if not await self._wait_for_ends(uid, waits_for_ends):

@@ -72,6 +72,7 @@ class Leader:
             ledger, executor = session.ledger, session.executor
             loop = Loop(ledger, executor)
             self.tenure.locking, loop.locking.on_wait = loop.locking, self.on_lock_wait
+            loop.deciding.on_undecided = self.store.rest
             self._connect(ledger, executor)
             self._adoption.remember_timings(loop)
             await loop.replace_tasks(list(self.tasks.values()))

@@ -11,6 +11,8 @@ class Agenda:
     def __init__(self) -> None:
         """Begin empty."""
         self._taken: dict[str, int] = {}
+        self._put_off: dict[str, int] = {}
+        """By key: the second at which it stood before, whose ticks are undecided."""
         self._pages: dict[int, dict[str, None]] = {}
         self._seconds: list[int] = []
         self._second_of: dict[str, int] = {}
@@ -26,6 +28,27 @@ class Agenda:
     def put(self, key: str, second: int | None) -> None:
         """Move a key to a second, or take it off the agenda."""
         self._taken.pop(key, None)
+        if self._put_off:
+            self._put_off.pop(key, None)
+        self._move(key, second)
+
+    def put_off(self, key: str, second: int | None) -> None:
+        """Do the same with a key although nobody has decided at the second where it stood, or from which it was taken.
+
+        That stays undecided until the key is `put` somewhere.
+        """
+        places = (self._put_off.get(key), self._taken.get(key), self._second_of.get(key))
+        since = min((each for each in places if each is not None), default=None)
+        if since is not None:
+            self._put_off[key] = since
+        self._move(key, second)
+
+    def shelve(self, key: str) -> None:
+        """Put a key that was taken off the agenda, undecided."""
+        self.put_off(key, None)
+        self._taken.pop(key, None)
+
+    def _move(self, key: str, second: int | None) -> None:
         before = self._second_of.get(key)
         if before == second:
             return
@@ -57,13 +80,18 @@ class Agenda:
                 self._taken[key] = self._second_of.pop(key)
         return taken
 
+    def undecided_since(self, key: str) -> int | None:
+        """Return the first second at which a key was to be decided on and was not; None where there is none."""
+        places = (self._put_off.get(key), self._taken.get(key))
+        return min((each for each in places if each is not None), default=None)
+
     def is_taken(self, key: str) -> bool:
         """Tell whether a key was taken and not put back yet."""
         return key in self._taken
 
     def done_until(self) -> int | None:
-        """Return the last second up to which no key stands or was taken and not put back; None without any such."""
-        seconds = list(self._taken.values())
+        """Return the last second up to which no key stands, or was taken or put off; None without any such."""
+        seconds = [*self._taken.values(), *self._put_off.values()]
         first = self.first()
         if first is not None:
             seconds.append(first)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from timewright.engine.beside import told
@@ -34,6 +34,8 @@ class Deciding:
 
     def __init__(self, roster: Roster, ledger: Ledger, executor: Executor, locking: Locking) -> None:
         """Record in the ledger, run by the executor."""
+        self.on_undecided: Callable[[str, int], None] = lambda key, until: None
+        """Called with the key of a task on which it was not possible to decide, and until when it is decided."""
         self._roster, self._ledger, self._executor, self._locking = roster, ledger, executor, locking
 
     async def decide(self, keys: Iterable[str], now: int | None = None) -> None:
@@ -57,12 +59,14 @@ class Deciding:
         """Decide on one task. Where that fails, the others go on, and this one is tried again later."""
         entry = self._roster.entries[key]
         if self._roster.is_released(key):
-            self._roster.agenda.put(key, None)
+            self._roster.agenda.shelve(key)
             return None
         try:
             return plan(entry.task, entry.stored, now, self._executor.host, self._roster.former_ticks(entry))
         except Exception as error:  # noqa: BLE001 - one task's fault, whatever it is, is no other's
             self._ledger.tell(f"{entry.task.name}: timewright failed to decide: {told(error)}")
+            since = self._roster.agenda.undecided_since(key)
+            self.on_undecided(key, (now if since is None else since) - 1)
             self._roster.agenda.put(key, now + _TRY_AGAIN_SECONDS)
             return None
 
@@ -123,7 +127,7 @@ class Deciding:
             if entry is None:
                 continue
             if self._ledger.store.must_claim:
-                self._roster.agenda.put(key, int(time.time()) + 1)
+                self._roster.agenda.put_off(key, int(time.time()) + 1)
                 continue
             entry.stored = planned.after
             self._roster.agenda.put(key, planned.ask_again_at)

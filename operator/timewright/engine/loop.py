@@ -60,7 +60,8 @@ class Loop:
         self.locking = Locking(ledger, executor)
         """Who holds locks that tasks share, and who waits for them."""
         self.locking.on_free = self._look_at
-        self._deciding = Deciding(self._roster, ledger, executor, self.locking)
+        self.deciding = Deciding(self._roster, ledger, executor, self.locking)
+        """What decides."""
         self._woken = asyncio.Event()
         self._turned = 0
         """The last second whose ticks were claimed."""
@@ -86,7 +87,7 @@ class Loop:
         Else whoever comes next could not tell its other ticks, which were claimed and have run, from such as were not.
         """
         if self._turned <= time.time():
-            await self._deciding.decide(self._agenda.take(self._turned), self._turned)
+            await self.deciding.decide(self._agenda.take(self._turned), self._turned)
 
     async def _next(self) -> None:
         """Do what is due next, or wait for it a while."""
@@ -116,7 +117,7 @@ class Loop:
         if uncertain:
             await asyncio.sleep(0)  # what is claimed starts first
             # Even if all is to end by now: a claim for some ticks of a second speaks for all of them.
-            await self._deciding.decide(uncertain)
+            await self.deciding.decide(uncertain)
 
     async def _claim(self, second: int, gate: Gate) -> list[str]:
         """Claim the ticks of a second, and have their runs wait behind a gate; return what is to be decided later."""
@@ -131,7 +132,7 @@ class Loop:
             if entry is None or not self._is_certain(entry):
                 later.append(key)
                 continue
-            planned = self._deciding.plan(key, second)
+            planned = self.deciding.plan(key, second)
             if planned is None:
                 continue
             if entry.task.policies.locks:  # it waits until its second, in which locks are taken
@@ -139,7 +140,7 @@ class Loop:
                 later.append(key)
             certain.append((key, planned))
             decided_on.append(entry.task)
-        later += await self._deciding.carry_out(certain, gate)
+        later += await self.deciding.carry_out(certain, gate)
         self._follow_changes(decided_on)
         self._claiming = max(time.monotonic() - began, 0.8 * self._claiming)
         return later
@@ -187,7 +188,7 @@ class Loop:
     async def decide(self, keys: Iterable[str]) -> None:
         """Decide on tasks as of now and as they are recorded now, whatever was known of them."""
         if not self._executor.stopping:
-            await self._deciding.decide(keys)
+            await self.deciding.decide(keys)
 
     async def replace_tasks(self, tasks: Sequence[Task]) -> None:
         """Schedule these tasks from now on, and no others. Active runs of those that are gone come to their end."""

@@ -111,7 +111,7 @@ class Roster:
         """Have tasks decided on now."""
         for key in keys:
             if key in self.entries:
-                self.agenda.put(key, int(time.time()))
+                self.agenda.put_off(key, int(time.time()))
 
     def decided_until(self) -> int:
         """Return an instant, the present one at the latest, up to which no tick of any task is undecided."""

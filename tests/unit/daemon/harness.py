@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import functools
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -168,11 +169,19 @@ class Replica:
         for task in asyncio.all_tasks():
             coroutine = task.get_coro()
             frame = getattr(coroutine, "cr_frame", None)
-            owner = None if frame is None else frame.f_locals.get("self")
+            owner = None if frame is None else _owner(frame.f_locals)
             if task is not asyncio.current_task() and _belongs(owner, self, leader):
                 task.cancel()
         self.life.cancel()
         await asyncio.gather(self.life, return_exceptions=True)
+
+
+def _owner(local: dict[str, Any]) -> object:
+    """Return whose work a coroutine does."""
+    work = local.get("work")  # of `engine.beside.keep_going`
+    if isinstance(work, functools.partial):
+        return getattr(work.func, "__self__", None) or next(iter(work.args), None)
+    return local.get("self", getattr(work, "__self__", None))
 
 
 def _belongs(owner: object, replica: Replica, leader: Any) -> bool:
@@ -180,7 +189,7 @@ def _belongs(owner: object, replica: Replica, leader: Any) -> bool:
     if leader is not None:
         parts += [leader, *vars(leader).values(), *vars(leader.tenure).values()]
         parts.append(getattr(leader.executor, "_ledger", None))
-    return any(owner is part for part in parts)
+    return owner is not None and any(owner is part for part in parts)
 
 
 async def until(ask: Callable[[], Answer], seconds: float = 20) -> Answer:

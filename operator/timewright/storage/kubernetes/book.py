@@ -69,6 +69,7 @@ class Book:
         "last_success_at",
         "open",
         "others",
+        "rests_from",
         "run_id_of",
         "state",
         "succeeded",
@@ -100,6 +101,11 @@ class Book:
         """Of ticks alone, since the status was written: runs by hand have TaskRuns of their own to tell of them."""
         self.trouble: int | None = None
         """The first tick since then that the rule of the Lease gets wrong."""
+        self.rests_from: int | None = None
+        """The instant after which nobody decides on its ticks, although it is not suspended.
+
+        Until that ends, status and Lease tell the same of it as of a task that is.
+        """
         self._later_trouble: int | None = None
         self._on_its_way: Snapshot | None = None
         self._of_others: Written | None = None
@@ -139,9 +145,18 @@ class Book:
         self.trouble = tick if self.trouble is None else min(tick, self.trouble)
         self._later_trouble = tick if self._later_trouble is None else min(tick, self._later_trouble)
 
+    def rest(self, until: int) -> None:
+        """Note that nobody decides on its ticks after an instant, until a change is made."""
+        if self.rests_from is None:
+            self.rests_from = until
+            self.note_trouble(until + 1)
+
     def apply(self, change: Change) -> None:
         """Make a change that was decided on the present version."""
         before = self.state
+        if self.rests_from is not None:
+            self.note_trouble(self.rests_from + 1)
+            self.rests_from = None
         runs = change.runs
         if before.schedule_id != change.schedule_id or before.suspended != change.suspended:
             self.note_trouble((self.begins_at if before.watermark is None else before.watermark) + 1)
@@ -210,7 +225,7 @@ class Book:
             claimed=claimed,
             queued=queued,
             schedule_id=state.schedule_id or NOT_ACCEPTED,
-            suspended=state.suspended,
+            suspended=self._is_held_now,
             on_its_way=None if on_its_way is None else on_its_way.written.revision,
         )
 
@@ -230,7 +245,7 @@ class Book:
         records = sorted(self.ended, key=lambda run: (run.scheduled_at, run.run_id))
         revision = (self.written.revision or 0) + self._step
         self._on_its_way = Snapshot(
-            Written(self._until(decided_until), revision, state.schedule_id or NOT_ACCEPTED, state.suspended),
+            Written(self._until(decided_until), revision, state.schedule_id or NOT_ACCEPTED, self._is_held_now),
             dict(self.counters),
             Since(self.written.revision, {outcome: count for outcome, count in self.counts.items() if count}),
             claimed,
@@ -281,7 +296,13 @@ class Book:
     def _until(self, decided_until: int) -> int:
         state = self.state
         decided = self.begins_at if state.watermark is None else state.watermark
+        if self.rests_from is not None and not state.suspended and state.schedule_id:
+            return max(decided, min(self.rests_from, decided_until))
         return decided if state.suspended or not state.schedule_id else max(decided, decided_until)
+
+    @property
+    def _is_held_now(self) -> bool:
+        return self.state.suspended or self.rests_from is not None
 
     def _opened(self, run: RunRecord) -> OpenRun:
         known = self.open.get(run.run_id)

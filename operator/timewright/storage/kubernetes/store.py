@@ -111,6 +111,13 @@ class LeaseStore:
         self._books[key] = book
         return book
 
+    def rest(self, key: str, until: int) -> None:
+        """Note that nobody decides on the ticks of a task after an instant, until a change of it is made."""
+        book = self._books.get(key)
+        if book is not None:
+            book.rest(until)
+            self.on_change(key)
+
     def hold(self, name: str, holder: str, owner: str = "") -> Lock:
         """Note that a lock is held, however many hold it: what runs already has it, whoever led when it began."""
         return self._locks.hold(owner, name, holder)
