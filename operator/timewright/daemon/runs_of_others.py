@@ -37,6 +37,8 @@ class RunsOfOthers:
         self._tenure = tenure
         self._awaited: set[tuple[str, str]] = set()
         """Task and name of runs that go on in the process of the leader before."""
+        self._stray: set[tuple[str, str]] = set()
+        """The names of tasks and of TaskRuns of which it may yet tell."""
 
     def hear(self, task_name: str, name: str) -> None:
         """Take note of a TaskRun that has come or changed."""
@@ -77,10 +79,13 @@ class RunsOfOthers:
     async def settle_awaited(self, loop: Loop) -> None:
         """Take for lost what the leader before has not told of in time."""
         store = self._tenure.store
-        while self._awaited:
-            await asyncio.sleep(1.0)
+        while self._awaited or self._stray:
+            await asyncio.sleep(_LOOK_SECONDS)
             if time.time() < store.draining_until + PATIENCE_SECONDS:
                 continue
+            for task_name, name in self._stray:
+                self.settle_stray(task_name, name)
+            self._stray.clear()
             left, self._awaited = self._awaited, set()
             for uid, run_id in left:
                 await store.abandon(uid, run_id)
@@ -113,8 +118,10 @@ class RunsOfOthers:
         known, store = self._tenure.known, self._tenure.store
         task = known.task_named(task_name)
         book = None if task is None else store.book(task.uid)
-        is_known = name in known.open_by_hand or (book is not None and name in book.open)
-        if is_known or store.draining_until > time.time():
+        if name in known.open_by_hand or (book is not None and name in book.open):
+            return
+        if store.draining_until > time.time():
+            self._stray.add((task_name, name))
             return
         self._tenure.spawn(self._write_stray(task_name, name))
 

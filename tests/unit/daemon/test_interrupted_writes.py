@@ -11,6 +11,8 @@ import pytest
 from tests.unit.daemon import tasks
 from tests.unit.daemon.harness import LiveApi, LiveCluster, Replica, until
 from timewright.cluster.api import LEASES, SCHEDULED_TASKS, TASK_RUNS, Resource
+from timewright.daemon import leader, runs_of_others
+from timewright.desired.names import DAEMON_LABEL
 
 Manifest = dict[str, Any]
 
@@ -148,3 +150,26 @@ async def test_why_a_run_failed_is_told_although_its_leader_ends_before_writing_
         await until(lambda: tasks.started)
     last = datetime.fromtimestamp(tasks.started[-1][1], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     assert last in {run["spec"]["scheduledAt"] for run in cluster.runs().values()}
+
+
+@pytest.mark.parametrize("status", [{}, {"phase": "Running"}])
+async def test_a_record_of_which_a_leader_that_ended_as_asked_has_not_told_is_settled_once_it_must_have_ended(
+    status: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leader, "_MARGIN_SECONDS", 0.0)
+    monkeypatch.setattr(runs_of_others, "PATIENCE_SECONDS", 0.0)
+    cluster = LiveCluster()
+    cluster.daemon_task(command=None, python={"call": "tests.unit.daemon.tasks:note"})
+    async with Replica(cluster, drain_seconds=2.0):
+        await until(lambda: "decided" in cluster.status())
+    spec = {"taskRef": {"name": "task"}, "trigger": "Schedule", "scheduledAt": "2026-03-01T04:00:00Z"}
+    labels = {DAEMON_LABEL: "default"}
+    cluster.put(TASK_RUNS, {"metadata": {"name": "left", "labels": labels}, "spec": spec})
+    cluster.edit(TASK_RUNS, "left", lambda body: body.update(status=status))
+    async with Replica(cluster, "pod-2") as second:
+        await until(lambda: second.leads)
+        assert "left" in cluster.runs()
+        if status:
+            await until(lambda: cluster.runs()["left"]["status"].get("outcome") == "Lost", 8)
+        else:
+            await until(lambda: "left" not in cluster.runs(), 8)
