@@ -13,7 +13,9 @@ from timewright.storage.records import RunRecord
 logger = logging.getLogger(__name__)
 
 _TRIES = 3
-_RETRY_SECONDS = 0.5
+"""How often a leader that ends tries to tell of a run."""
+
+_RETRY_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 10.0
 
 
 class LastWords:
@@ -41,10 +43,13 @@ class LastWords:
             task = self._tenure.known.tasks.get(run.task)
             if task is None or self._tenure.is_lost:
                 continue
-            for _ in range(_TRIES):
+            tries, pause = 0, _RETRY_SECONDS
+            while tries < _TRIES and not self._tenure.is_lost:
                 try:
                     await self._tenure.writer.records.write(task, run, leads=False)
                     break
                 except (ApiError, OSError) as error:
                     logger.warning("TaskRun %s: %s; trying again", run.run_id, error or type(error).__name__)
-                    await asyncio.sleep(_RETRY_SECONDS)
+                tries += self._tenure.is_over  # before that there is time: nobody else can ever tell
+                await asyncio.sleep(pause)
+                pause = _RETRY_SECONDS if self._tenure.is_over else min(2 * pause, _LONGEST_PAUSE_SECONDS)

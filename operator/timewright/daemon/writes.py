@@ -88,6 +88,10 @@ class Waiting:
         self._queues[urgency][key] = self._clock() + self.SECONDS[urgency]
         self._news.set()
 
+    def is_next(self, key: str) -> bool:
+        """Tell whether a key waits already, and nothing makes it go sooner."""
+        return self._urgency.get(key) is Urgency.NOW
+
     def discard(self, key: str) -> None:
         """Forget a key."""
         urgency = self._urgency.pop(key, None)

@@ -40,3 +40,13 @@ class TaskState(NamedTuple):
     suspended: bool = False
     """Whether the task was suspended when it was last decided on."""
     open_runs: tuple[OpenRun, ...] = ()
+
+    def without(self, run_id: str) -> TaskState:
+        """Return it without an open run; the same where that is not open."""
+        open_runs = self.open_runs
+        if len(open_runs) == 1 and open_runs[0].run_id == run_id:  # nearly always
+            return TaskState(self.watermark, self.schedule_id, self.suspended)
+        left = tuple([run for run in open_runs if run.run_id != run_id])
+        if len(left) == len(open_runs):
+            return self
+        return TaskState(self.watermark, self.schedule_id, self.suspended, left)

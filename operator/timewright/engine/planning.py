@@ -118,15 +118,13 @@ def _put_off(runs: Iterable[RunRecord], ticks: Ticks) -> None:
 
 def without_run(stored: StoredTask, run: RunRecord) -> StoredTask:
     """Return what the store will hold of a task once the outcome of a run is recorded."""
-    state = stored.state
-    open_runs = tuple([each for each in state.open_runs if each.run_id != run.run_id])
     last_success_at = stored.last_success_at
     if run.outcome is Outcome.SUCCEEDED and run.finished_at is not None:
         last_success_at = int(run.finished_at)
     return StoredTask(
         stored.key,
         stored.version,
-        TaskState(state.watermark, state.schedule_id, state.suspended, open_runs),
+        stored.state.without(run.run_id),
         stored.pause,
         stored.counters,
         last_success_at,

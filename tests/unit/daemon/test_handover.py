@@ -355,3 +355,18 @@ async def test_what_the_operator_has_written_of_a_task_that_was_given_back_stays
         await asyncio.sleep(0.5)
     assert told == ["Daemon", "CronJob"]
     assert not faults or cluster.status()["counters"] == {"succeeded": 77}
+
+
+async def test_an_end_that_cannot_be_told_at_once_of_a_task_that_was_given_back_is_told_later() -> None:
+    cluster = LiveCluster()
+    python(cluster, function="wait_for_release", schedule=once())
+    async with Replica(cluster) as replica:
+        await until(ticks)
+        cluster.edit(SCHEDULED_TASKS, "task", to_cron_job)
+        await until(lambda: cluster.status().get("scheduledBy") == "CronJob")
+        replica.api.away = True
+        tasks.is_released.set()
+        await asyncio.sleep(3)  # a leader of four seconds outlives that
+        assert outcomes(cluster) == {"": 1}
+        replica.api.away = False
+        await until(lambda: outcomes(cluster) == {"Succeeded": 1})

@@ -254,3 +254,12 @@ def test_a_tick_that_waits_for_its_jitter_is_not_lost_with_its_leader() -> None:
     proven = take_over(told, Journal(start, start), None, PUT_OFF, {}, str)
     assert proven.state.open_runs == ()
     assert proven.counts == {Outcome.SUCCEEDED: 1}
+
+
+def test_ticks_of_a_pause_that_have_a_record_are_decided_and_counted_with_those_whose_record_is_gone() -> None:
+    told = Told(created_at=0, watermark=100, revision=3, schedule_id="ten", timing=TEN, suspended=True)
+    result = taken(told, recorded={90: Outcome.SUCCEEDED, 120: Outcome.SKIPPED, 130: Outcome.SKIPPED})
+    assert result.state.watermark == 130
+    assert result.state.suspended
+    assert result.counts == {Outcome.SKIPPED: 3}
+    assert not result.told_by_rule

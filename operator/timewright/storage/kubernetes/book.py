@@ -182,15 +182,14 @@ class Book:
 
     def finish(self, run: RunRecord) -> bool:
         """Take the outcome of an open run; tell whether it was open."""
-        state = self.state
-        open_runs = tuple([each for each in state.open_runs if each.run_id != run.run_id])
-        if len(open_runs) == len(state.open_runs):
+        state = self.state.without(run.run_id)
+        if state is self.state:
             return False
         known = self.open.pop(run.run_id, None)
         if known is not None and known is not run:
             run.parameters, run.idempotency_key = known.parameters, known.idempotency_key
         self._end(run, is_told_of=False)
-        self.state = TaskState(state.watermark, state.schedule_id, state.suspended, open_runs)
+        self.state = state
         return True
 
     @property

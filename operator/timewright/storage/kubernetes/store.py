@@ -56,6 +56,8 @@ class LeaseStore:
         self._left = dict(self._page.journal.accounts)
         self._writing = asyncio.Lock()
         self._locks = Locks()
+        self._to_cancel: set[tuple[str, str]] = set()
+        """Key of the task and id of the runs whose end somebody asked for."""
 
     # What the daemon does besides scheduling
 
@@ -271,14 +273,15 @@ class LeaseStore:
 
     async def cancel_requests(self, owner: str) -> Sequence[tuple[str, str]]:
         """Return the open runs whose end somebody asked for."""
-        open_runs = ((key, book.open) for key, book in self._books.items() if book.open)
-        return [(key, run_id) for key, runs in open_runs for run_id, run in runs.items() if run.cancel_requested]
+        self._to_cancel = {each for each in self._to_cancel if self._open_run(*each) is not None}
+        return list(self._to_cancel)
 
     async def request_cancel(self, task: str, run_id: str) -> bool:
         """Ask for the end of an open run."""
         run = self._open_run(task, run_id)
         if run is not None:
             run.cancel_requested = True
+            self._to_cancel.add((task, run_id))
         return run is not None
 
     async def find(
@@ -316,7 +319,8 @@ class LeaseStore:
         return [
             key
             for key, book in self._books.items()
-            if any(run.phase is OpenPhase.QUEUED or not run.proven for run in book.state.open_runs)
+            if book.state.open_runs
+            and any(run.phase is OpenPhase.QUEUED or not run.proven for run in book.state.open_runs)
         ]
 
     async def set_pause(self, task: str, pause: Pause | None) -> None:

@@ -102,7 +102,9 @@ def take_over(
     if journal.watermark is None:
         return Taken(take_up(told, present, run_id_of))
     sorting = _Sorting(told, journal, account, present)
-    if not (sorting.is_held or sorting.was_never_begun):
+    if sorting.is_held:
+        sorting.take_recorded(recorded)
+    elif not sorting.was_never_begun:
         sorting.apply_rule()
         sorting.find_unproven()
     unproven = []
@@ -173,6 +175,19 @@ class _Sorting:
                 self.told_by_rule = False
                 self.count(Outcome.LOST, ticks.count(self.until + 1, last + 1))
         self.until = max(self.until, self._watermark)
+
+    def take_recorded(self, recorded: Mapping[int, Outcome]) -> None:
+        """Go by TaskRuns where what follows is held: of what ended without a start the Lease tells nothing then."""
+        others = recorded.keys() - self.claimed - self._queued
+        later = sorted(tick for tick in others if self._start_of(tick) > self.until)
+        if not later:
+            return
+        ticks, last = self._ticks(), self._start_of(later[-1])
+        for tick in later:
+            self.count(recorded[tick])
+        if ticks is not None:  # of many, the oldest have no TaskRun any more
+            self.count(Outcome.SKIPPED, max(0, ticks.count(self.until + 1, last + 1) - len(later)))
+        self.until, self.told_by_rule = last, False
 
     def taken(self, unproven: list[int], run_id_of: Callable[[int], str]) -> Taken:
         open_runs = [OpenRun(run_id_of(tick), tick, phase=OpenPhase.CLAIMED, proven=False) for tick in unproven]
