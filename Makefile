@@ -78,6 +78,10 @@ bench-run: setup ## How fast a schedule runs outside of Kubernetes, beside APSch
 bench-daemon: setup ## How fast daemons are, beside the native controller, APScheduler and robfig/cron (root and Go)
 	@PYTHONPATH=operator:. $(VENV)/python -m benchmarks.daemon $(ARGS)
 
+.PHONY: chaos-hands
+chaos-hands: setup ## Break daemons of many clusters in memory while tasks change hands (ARGS="--seed 7 --clusters 20")
+	@PYTHONPATH=operator:. $(VENV)/python -m tests.chaos.hands $(ARGS)
+
 .PHONY: chaos-daemon
 chaos-daemon: setup ## Break daemons in every way, and audit every tick (root and Go; ARGS="kill --share 0.1")
 	@PYTHONPATH=operator:. $(VENV)/python -m tests.chaos $(ARGS)
