@@ -7,6 +7,7 @@ a TaskRun before the status says who decides from here on; so each step can be r
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from timewright.decisions.task_state import OpenPhase, OpenRun
 from timewright.decisions.timetable_of_spec import schedule_id_of, timing_of
 from timewright.desired.names import DAEMON_LABEL
 from timewright.desired.tick_job import tick_run_name
-from timewright.resources.scheduled_task import ScheduledTaskSpec
+from timewright.resources.scheduled_task import ScheduledTaskSpec, ScheduledTaskStatus
 from timewright.resources.vocabulary import Outcome, Phase, Reason, Trigger
 from timewright.storage.kubernetes.takeover import NOT_ACCEPTED, Taken, Timing, take_over
 from timewright.storage.kubernetes.told import timing_told, told_by_status
@@ -58,7 +59,7 @@ def inherit(sync: Sync, left: LeftBehind) -> Inheritance:
     account = left.journal.accounts.get(task.uid)
     run_id_of = functools.partial(tick_run_name, task.name)
     taken = take_over(told, left.journal, account, present, recorded, run_id_of)
-    until = _decided_until(taken, left, told.ticks_of(taken.state.schedule_id or NOT_ACCEPTED, present))
+    until = _decided_until(taken, left, status, told.ticks_of(taken.state.schedule_id or NOT_ACCEPTED, present))
     counted = [*status.counted_runs, *(name for name, (tick, _) in ended.items() if tick <= until)]
     is_begun = told.watermark is not None or left.journal.watermark is not None
     return Inheritance(
@@ -115,12 +116,22 @@ def _unknown_end(run: OpenRun | None, daemon: str) -> Result:
     return Result(Outcome.LOST, Reason.OWNER_GONE.value, text)
 
 
-def _decided_until(taken: Taken, left: LeftBehind, ticks: Ticks | None) -> int:
+def _decided_until(taken: Taken, left: LeftBehind, status: ScheduledTaskStatus, ticks: Ticks | None) -> int:
     state = taken.state
     until = state.watermark or 0
-    if state.suspended or state.schedule_id == NOT_ACCEPTED:  # ticks of a pause are not made up for by a CronJob
+    is_paused = state.suspended and _was_paused(status)
+    if is_paused or state.schedule_id == NOT_ACCEPTED:  # ticks of a pause are not made up for by a CronJob
         until = max(until, left.journal.watermark or 0)
     return until if ticks is None else done_until(ticks, until)
+
+
+def _was_paused(status: ScheduledTaskStatus) -> bool:
+    """Tell whether a task of which nobody decided the ticks was suspended, rather than about to leave its daemon."""
+    text = None if status.decided is None else status.decided.spec
+    try:
+        return text is None or bool(json.loads(text).get("suspend"))
+    except (ValueError, AttributeError):
+        return True
 
 
 def _present(sync: Sync) -> Timing | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -139,6 +140,26 @@ async def test_of_a_task_that_was_suspended_nothing_is_lost() -> None:
     await pass_time(cluster, replica, LONG_ENOUGH)
     assert counted(cluster) == {"succeeded": 4}
     assert parse_time(cron_job(cluster)["status"]["lastScheduleTime"]) == NOON + timedelta(minutes=6)
+
+
+async def test_of_a_task_that_was_about_to_leave_its_cron_job_makes_up_for_what_nobody_has_decided() -> None:
+    cluster = Cluster()
+    replica = await left(cluster, suspended=True)
+    decided = cluster.of(SCHEDULED_TASKS)["backup"]["status"]["decided"]
+    tell(cluster, decided={**decided, "spec": json.dumps({"mode": "Daemon", "schedule": "* * * * *"})})
+    edit(cluster, mode="CronJob")
+    await pass_time(cluster, replica, LONG_ENOUGH)
+    assert counted(cluster) == {"succeeded": 4}
+    assert parse_time(cron_job(cluster)["status"]["lastScheduleTime"]) == NOON + timedelta(minutes=4)
+
+
+async def test_ticks_of_a_pause_that_are_recorded_and_not_told_of_are_counted() -> None:
+    cluster = Cluster()
+    replica = await left(cluster, suspended=True)
+    put_run(cluster, 5, "Skipped")
+    edit(cluster, mode="CronJob")
+    await pass_time(cluster, replica, LONG_ENOUGH)
+    assert counted(cluster) == {"succeeded": 4, "skipped": 1}
 
 
 async def test_what_waited_is_cancelled() -> None:

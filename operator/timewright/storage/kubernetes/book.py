@@ -154,7 +154,7 @@ class Book:
     def apply(self, change: Change) -> None:
         """Make a change that was decided on the present version."""
         before = self.state
-        if self.rests_from is not None:
+        if self.rests_from is not None and (change.watermark or 0) > self.rests_from:
             self.note_trouble(self.rests_from + 1)
             self.rests_from = None
         runs = change.runs
