@@ -24,7 +24,7 @@ from typing import Any
 
 from tests.unit.daemon import tasks
 from tests.unit.daemon.harness import LiveApi, LiveCluster, Replica, until
-from timewright.cluster.api import SCHEDULED_TASKS, TASK_RUNS
+from timewright.cluster.api import JOBS, SCHEDULED_TASKS, TASK_RUNS
 from timewright.daemon.documents import at
 from timewright.desired.names import DAEMON_LABEL
 from timewright.resources.model import parse_time
@@ -32,13 +32,17 @@ from timewright.resources.model import parse_time
 Manifest = dict[str, Any]
 
 NO_COUNTS = dict.fromkeys(("succeeded", "failed", "skipped", "missed", "cancelled", "lost"), 0)
+JOB = "job"
 WORK = {
-    "Allow": ("note", "take_a_moment", "fail", "long"),
-    "Forbid": ("note", "take_a_moment", "fail", "long"),
-    "Replace": ("note", "take_a_moment", "fail", "long"),
+    "Allow": ("note", "take_a_moment", "fail", "long", JOB, JOB),
+    "Forbid": ("note", "take_a_moment", "fail", "long", JOB, JOB),
+    "Replace": ("note", "take_a_moment", "fail", "long", JOB, JOB),
     "Queue": ("note", "take_a_moment"),
 }
-"""By policy, which of `tests.unit.daemon.tasks` a task may call. What queues must not take longer than a tick."""
+"""By policy, which of `tests.unit.daemon.tasks` a task may call, or that its runs are Jobs.
+
+What queues must not take longer than a tick.
+"""
 
 FAULTS = ("mode", "mode", "mode", "kill", "end", "away", "suspend", "ask", "nothing")
 SETTLE_SECONDS = 60.0
@@ -94,6 +98,8 @@ class Hand:
     stays: list[Stay] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
+    made: Counter[str] = field(default_factory=Counter)
+    """How many times a Job of each name was made."""
     is_ending: bool = False
 
     def __post_init__(self) -> None:
@@ -104,10 +110,12 @@ class Hand:
         self.on_lost = self.chance.choice(["Rerun", "Record"])
         self.kind = f"{policy}, {self.chance.choice(WORK[policy])}, onLost {self.on_lost}"
         function = self.kind.split(", ")[1]
+        template = {"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "none:1"}]}}}}
+        call = {"call": f"tests.unit.daemon.tasks:{function}"}
         self.cluster.daemon_task(
             self.name,
             command=None,
-            python={"call": f"tests.unit.daemon.tasks:{function}"},
+            **({"jobTemplate": template} if function == JOB else {"python": call}),
             concurrencyPolicy=policy,
             onLost=self.on_lost,
             successfulRunsHistoryLimit=200,
@@ -145,7 +153,7 @@ class Hand:
 
     async def live(self, seconds: float) -> list[str]:
         """Break things for so long, then settle everything; return what is wrong."""
-        operator = asyncio.ensure_future(self._operate())
+        controllers = [asyncio.ensure_future(each) for each in (self._operate(), self._run_jobs())]
         replicas = [await self.replica() for _ in range(2)]
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -159,7 +167,8 @@ class Hand:
             await replica.end()
         await asyncio.gather(*self._ending, return_exceptions=True)
         await asyncio.sleep(1)  # the operator counts what was told at last
-        operator.cancel()
+        for each in controllers:
+            each.cancel()
         return wrong + self._judge()
 
     async def _break(self, replicas: list[Replica]) -> None:
@@ -207,6 +216,8 @@ class Hand:
         twice = [tick for tick, times in Counter(started).items() if times > 1]
         if twice and self.on_lost != "Rerun":
             wrong.append(f"started twice: {twice}")
+        if again := [name for name, times in self.made.items() if times > 1]:
+            wrong.append(f"made twice: {again}")
         if foreign := [tick for tick in started if not any(tick in stay for stay in self.stays)]:
             wrong.append(f"started in seconds that were not the daemon's: {foreign}")
         return wrong
@@ -233,6 +244,17 @@ class Hand:
             if news or to_daemon:
                 self._write({"counters": dict(counters), "countedRuns": sorted({*counted, *news})}, to_daemon=to_daemon)
 
+    async def _run_jobs(self) -> None:
+        while True:
+            await asyncio.sleep(0.2)
+            for name, body in self.cluster.jobs().items():
+                status = body.get("status") or {}
+                if "startTime" not in status:
+                    started = {"startTime": at(time.time()), "ready": 1}
+                    self.cluster.edit(JOBS, name, lambda body, status=started: body.update(status=status))
+                elif "conditions" not in status and self.chance.random() < 0.15:
+                    self.cluster.finish(name, succeeded=self.chance.random() < 0.8)
+
     def _write(self, news: Manifest, *, to_daemon: bool) -> None:
         status = {**(self.cluster.of(SCHEDULED_TASKS)[self.name].get("status") or {}), **news}
         if to_daemon:
@@ -252,6 +274,7 @@ class Hand:
                 else:
                     self.stays[-1].until = watermark
                 self.tell(f"{decider[0]} decides after {watermark % 1000}, {status.get('counters')}")
+            self.made[body["metadata"]["name"]] += plural == JOBS.plural and kind == "ADDED"
             tell(kind, plural, body)
 
         self.cluster._tell = follow  # type: ignore[method-assign]

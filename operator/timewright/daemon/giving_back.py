@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Self
 
 from timewright.daemon import documents
+from timewright.daemon.known import KnownTask
 from timewright.daemon.last_words import LastWords
 from timewright.daemon.runs_of_others import NOBODY_CAN_TELL, PATIENCE_SECONDS
 from timewright.daemon.tenure import Tenure
@@ -95,10 +96,11 @@ class GivingBack:
         running = tenure.task(uid)
         if running is not None:  # what waits for its jitter is for whoever decides from now on
             until = done_until(running.ticks, until)
-        is_told = await to_the_end(self._write(uid, until))
+        handed = _as_handed(task)
+        is_told = await to_the_end(self._write(uid, until, handed))
         while not is_told:
             await asyncio.sleep(_RETRY_SECONDS)
-            is_told = await to_the_end(self._write(uid, until))
+            is_told = await to_the_end(self._write(uid, until, handed))
         # What has ended meanwhile did so too late for what the status tells.
         late = [run for run in tenure.writer.left_open.get(uid, {}).values() if run.outcome is not None]
         self._loop.remove_task(uid)
@@ -170,12 +172,18 @@ class GivingBack:
             run.end(Outcome.LOST, Reason.OWNER_GONE, NOBODY_CAN_TELL)
         await store.finish("", lost)
 
-    async def _write(self, uid: str, until: int) -> bool:
-        """Write that the operator decides from now on; tell whether that was possible."""
+    async def _write(self, uid: str, until: int, handed: str | None) -> bool:
+        """Write that the operator decides from now on; tell whether that was possible.
+
+        `handed` is what `_as_handed` returned before the first try.
+        """
         writer = self._tenure.writer
         book, task = self._tenure.store.book(uid), self._tenure.known.tasks.get(uid)
-        if book is None or task is None or not (task.mine or task.given_back):
-            return True  # the last write was made, though it had no answer
+        if book is None or task is None:
+            return True
+        is_ours = task.mine or task.given_back
+        if not is_ours or _as_handed(task) not in (None, handed):
+            return True  # the last write was made, though it had no answer; the task may even be handed to us anew
         try:
             for run in list(book.open.values()):
                 await writer.records.write(task, run)
@@ -185,3 +193,9 @@ class GivingBack:
             return False
         logger.info("gave back %s, decided until %s", task.name, documents.at(until))
         return True
+
+
+def _as_handed(task: KnownTask) -> str | None:
+    """Return the watermark with which the operator handed a task over; None where a daemon has written since."""
+    status = task.raw_status
+    return None if "decided" in status else status.get("watermark")

@@ -370,3 +370,29 @@ async def test_an_end_that_cannot_be_told_at_once_of_a_task_that_was_given_back_
         assert outcomes(cluster) == {"": 1}
         replica.api.away = False
         await until(lambda: outcomes(cluster) == {"Succeeded": 1})
+
+
+async def test_a_task_that_is_handed_over_anew_while_the_answer_to_its_last_status_is_missing_stays() -> None:
+    cluster = LiveCluster()
+    told, faults = deciders(cluster), list[str]()
+    python(cluster)
+    async with Replica(cluster) as replica:
+        await until(lambda: len(ticks()) >= 2 and cluster.status().get("scheduledBy") == "Daemon")
+        write = replica.api.merge_patch_status
+
+        async def written_without_an_answer(*given: Any) -> Any:
+            answer = await write(*given)
+            if told[-1] == "CronJob" and not faults:
+                faults.append("no answer")
+                cluster.edit(SCHEDULED_TASKS, "task", lambda body: body["spec"].update(mode="Daemon"))
+                anew = {"scheduledBy": "Daemon", "daemon": "default", "watermark": at(time.time() + 1)}
+                anew["counters"] = {"succeeded": 77}
+                cluster.edit(SCHEDULED_TASKS, "task", lambda body: body.update(status=anew))
+                raise ConnectionError("reset")
+            return answer
+
+        replica.api.merge_patch_status = written_without_an_answer  # type: ignore[method-assign]
+        cluster.edit(SCHEDULED_TASKS, "task", to_cron_job)
+        await until(lambda: cluster.status()["counters"].get("succeeded", 0) > 78)
+    assert told == ["Daemon", "CronJob", "Daemon"]
+    assert len(ticks()) == len(set(ticks()))
