@@ -19,6 +19,7 @@ from timewright.decisions.observed import ObservedRun
 from timewright.decisions.parameters import resolve_parameters
 from timewright.decisions.task_state import OpenPhase
 from timewright.desired import names
+from timewright.desired.names import DAEMON_LABEL
 from timewright.engine.by_hand import change_of, hold_back
 from timewright.engine.executor import Executor
 from timewright.engine.loop import Loop
@@ -56,6 +57,9 @@ class ByHand:
             return
         if not await self._take_over(run, known):
             return
+        if not self._stays(known.uid):
+            await leave_to_operator(self._api, self._known, run.name)
+            return
         now = int((run.scheduled_at or run.created_at).timestamp())
         record = RunRecord(known.uid, run.name, now, Trigger.MANUAL, OpenPhase.CLAIMED, idempotency_key=None)
         if running is None:
@@ -76,6 +80,10 @@ class ByHand:
         else:
             record.parameters = parameters
             await self._admit(record, run, running, loop, executor)
+
+    def _stays(self, uid: str) -> bool:
+        task = self._known.tasks.get(uid)
+        return task is not None and not task.given_back and self._store.book(uid) is not None
 
     async def claim(self, task: Task, run: RunRecord) -> str | None:
         """Write on the TaskRun that it runs; return why it must not, if it must not."""
@@ -101,7 +109,7 @@ class ByHand:
             return True
         metadata = {
             "resourceVersion": run.resource_version,
-            "labels": {**names.labels(task.name), names.DAEMON_LABEL: self._known.daemon},
+            "labels": {**names.labels(task.name), DAEMON_LABEL: self._known.daemon},
             "ownerReferences": [names.owned_by_task(task.name, task.uid)],
         }
         try:
@@ -120,25 +128,24 @@ class ByHand:
         if isinstance(work, JobWork):
             work.uids[run.name] = run.uid
         for _ in range(_TRIES):
+            if not self._stays(running.key):
+                await leave_to_operator(self._api, self._known, run.name)
+                return
             stored = (await self._store.load([running.key]))[running.key]
             change = change_of(running, stored, record, override=run.override)
-            if record.phase is OpenPhase.CLAIMED:
-                refused = await loop.locking.take(running, record)
-                if refused is not None:
-                    hold_back(running, record, refused, override=run.override)
+            if record.phase is OpenPhase.CLAIMED and (refused := await loop.locking.take(running, record)) is not None:
+                hold_back(running, record, refused, override=run.override)
             if record.phase is OpenPhase.QUEUED:
                 # Before it can start: what it says then must not be overwritten, or the next leader starts it again.
                 await self._say_that_it_waits(run, record)
             if not (await self._store.commit("", [change]))[0]:
                 loop.locking.ended(running, record)
                 continue
-            if record.outcome is not None:
-                return
             if record.phase is OpenPhase.QUEUED:
                 for run_id in change.cancel:
                     executor.replace(running.key, run_id)
                 await loop.decide([running.key])
-            else:
+            elif record.outcome is None:
                 executor.start(running, record, last_success_at=stored.last_success_at)
             return
         logger.warning("TaskRun %s/%s: the task changes too fast", self._known.namespace, run.name)
@@ -159,6 +166,18 @@ class ByHand:
             change = Change(task.uid, stored.version, state.watermark, state.schedule_id, state.suspended, [record])
             if (await self._store.commit("", [change]))[0]:
                 return
+
+
+async def leave_to_operator(api: Api, known: Known, name: str) -> None:
+    """Let the operator start a TaskRun that this daemon had taken over and has not started."""
+    run = known.open_by_hand.get(name)
+    if run is None or run.daemon != known.daemon:
+        return
+    metadata = {"resourceVersion": run.resource_version, "labels": {DAEMON_LABEL: None}}
+    try:
+        known.put_run(await api.merge_patch(TASK_RUNS, known.namespace, name, {"metadata": metadata}))
+    except (ApiError, OSError) as error:
+        logger.warning("TaskRun %s: it cannot be left to the operator: %s", name, error or type(error).__name__)
 
 
 def manual_record(uid: str, run: ObservedRun) -> RunRecord:

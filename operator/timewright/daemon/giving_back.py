@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Self
 
 from timewright.daemon import documents
+from timewright.daemon.by_hand import leave_to_operator
 from timewright.daemon.known import KnownTask
 from timewright.daemon.last_words import LastWords
 from timewright.daemon.runs_of_others import NOBODY_CAN_TELL, PATIENCE_SECONDS
@@ -106,6 +107,9 @@ class GivingBack:
         self._loop.remove_task(uid)
         tenure.let_go(uid)
         tenure.spawn(LastWords(tenure).tell_ends(late))
+        for run in tenure.known.open_by_hand.values():
+            if run.task_name == task.name and (uid, run.name) not in self._executor.active:
+                tenure.spawn(leave_to_operator(tenure.api, tenure.known, run.name))
 
     def _keep(self, uid: str) -> None:
         """Go on with a task that has come back before it was given back."""

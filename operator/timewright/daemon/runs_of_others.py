@@ -13,12 +13,13 @@ from collections.abc import Iterable
 
 from timewright.cluster.api import TASK_RUNS, ApiError
 from timewright.daemon import documents
+from timewright.daemon.by_hand import leave_to_operator
 from timewright.daemon.known import KnownTask
 from timewright.daemon.tenure import Tenure
 from timewright.decisions.observed import ObservedJob
 from timewright.engine.carrying import take_result
 from timewright.engine.loop import Loop
-from timewright.resources.vocabulary import Outcome, Reason
+from timewright.resources.vocabulary import Outcome, Phase, Reason
 from timewright.storage.records import RunRecord
 
 PATIENCE_SECONDS = 5.0
@@ -118,12 +119,15 @@ class RunsOfOthers:
         known, store = self._tenure.known, self._tenure.store
         task = known.task_named(task_name)
         book = None if task is None else store.book(task.uid)
-        if name in known.open_by_hand or (book is not None and name in book.open):
+        asked = known.open_by_hand.get(name)
+        if book is not None and (asked is not None or name in book.open):
             return
         if store.draining_until > time.time():
             self._stray.add((task_name, name))
-            return
-        self._tenure.spawn(self._write_stray(task_name, name))
+        elif asked is not None and asked.phase is not Phase.RUNNING:
+            self._tenure.spawn(leave_to_operator(self._tenure.api, known, name))
+        else:
+            self._tenure.spawn(self._write_stray(task_name, name))
 
     async def _write_stray(self, task_name: str, name: str) -> None:
         api, known = self._tenure.api, self._tenure.known

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from timewright.engine.beside import told
@@ -36,24 +37,42 @@ class Deciding:
         """Record in the ledger, run by the executor."""
         self.on_undecided: Callable[[str, int], None] = lambda key, until: None
         """Called with the key of a task on which it was not possible to decide, and until when it is decided."""
+        self._busy: list[Collection[str]] = []
         self._roster, self._ledger, self._executor, self._locking = roster, ledger, executor, locking
+
+    def is_busy(self, key: str) -> bool:
+        """Tell whether a decision on a task is on its way, so that it may start something yet."""
+        return any(key in keys for keys in self._busy)
+
+    @contextlib.contextmanager
+    def busy(self, keys: Collection[str]) -> Iterator[None]:
+        """Take decisions on these tasks for being on their way, for as long as the context lasts."""
+        self._busy.append(keys)
+        try:
+            yield
+        finally:
+            self._busy = [each for each in self._busy if each is not keys]
 
     async def decide(self, keys: Iterable[str], now: int | None = None) -> None:
         """Decide on tasks as of now and as they are recorded now, whatever was known of them."""
         undecided = [key for key in dict.fromkeys(keys) if key in self._roster]
         while undecided:
             undecided = self._with_first_in_line(undecided)
-            if not await self._reload(undecided):
-                return
-            plans = self._plans(undecided, now)
-            try:
-                async with self._locking.taking(plans, self._roster.entries) as allowed:
-                    undecided = await self.carry_out(allowed, gate=None)
-            except StoreError:
-                self._run_unclaimed(plans, gate=None)
-                return
-            if self._executor.stopping:
-                return  # what is refused now may be refused for good
+            with self.busy(undecided):
+                undecided = await self._decide_once(undecided, now)
+
+    async def _decide_once(self, keys: list[str], now: int | None) -> list[str]:
+        """Decide on tasks; return the keys of those on which to decide once more."""
+        if not await self._reload(keys):
+            return []
+        plans = self._plans(keys, now)
+        try:
+            async with self._locking.taking(plans, self._roster.entries) as allowed:
+                refused = await self.carry_out(allowed, gate=None)
+        except StoreError:
+            self._run_unclaimed(plans, gate=None)
+            return []
+        return [] if self._executor.stopping else refused  # what is refused now may be refused for good
 
     def plan(self, key: str, now: int) -> Plan | None:
         """Decide on one task. Where that fails, the others go on, and this one is tried again later."""
@@ -141,7 +160,7 @@ class Deciding:
             stored = await self._ledger.load(keys)
         except StoreError:
             self._run_unclaimed(self._plans(keys), gate=None)
-            return False
+            return any(key in keys for keys in self._busy)
         for key, each in stored.items():
             entry = self._roster.get(key)
             if entry is not None:

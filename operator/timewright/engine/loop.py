@@ -125,7 +125,8 @@ class Loop:
         certain: list[tuple[str, Plan]] = []
         decided_on: list[Task] = []
         later: list[str] = []
-        for number, key in enumerate(self._roster.in_order(self._agenda.take(second))):
+        keys = self._roster.in_order(self._agenda.take(second))
+        for number, key in enumerate(keys):
             if number % BATCH == BATCH - 1:
                 await asyncio.sleep(0)
             entry = self._roster.get(key)
@@ -140,7 +141,8 @@ class Loop:
                 later.append(key)
             certain.append((key, planned))
             decided_on.append(entry.task)
-        later += await self.deciding.carry_out(certain, gate)
+        with self.deciding.busy(keys):
+            later += await self.deciding.carry_out(certain, gate)
         self._follow_changes(decided_on)
         self._claiming = max(time.monotonic() - began, 0.8 * self._claiming)
         return later
@@ -236,10 +238,10 @@ class Loop:
         """
         until = self.decided_until()
         self._roster.release(key)
-        is_begun = self._agenda.is_taken(key)
+        is_begun = self._agenda.is_taken(key) or self.deciding.is_busy(key)
         while is_begun:
             await asyncio.sleep(_LOOK_SECONDS)
-            is_begun = self._agenda.is_taken(key)
+            is_begun = self._agenda.is_taken(key) or self.deciding.is_busy(key)
         self._agenda.put(key, None)
         entry = self._roster.get(key)
         return until if entry is None else max(until, entry.stored.state.watermark or 0)

@@ -108,9 +108,9 @@ class Roster:
         return former[1] if recorded == former[0] and recorded != entry.task.schedule_id else None
 
     def look_at(self, keys: Iterable[str]) -> None:
-        """Have tasks decided on now."""
+        """Have tasks decided on now, those that are released excepted."""
         for key in keys:
-            if key in self.entries:
+            if key in self.entries and key not in self._released:
                 self.agenda.put_off(key, int(time.time()))
 
     def decided_until(self) -> int:

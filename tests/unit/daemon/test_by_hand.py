@@ -10,8 +10,9 @@ import pytest
 
 from tests.unit.daemon import tasks
 from tests.unit.daemon.harness import LiveApi, LiveCluster, Manifest, Replica, until
-from timewright.cluster.api import TASK_RUNS, Resource
+from timewright.cluster.api import SCHEDULED_TASKS, TASK_RUNS, Resource
 from timewright.daemon.writer import Writer
+from timewright.desired.names import DAEMON_LABEL
 
 YEARLY = "0 0 1 1 *"
 
@@ -205,3 +206,45 @@ async def test_one_that_has_waited_is_not_told_to_wait_once_it_has_started(polic
         await until(lambda: len(tasks.started) == 2)
         await asyncio.sleep(1.2)
         assert told(cluster, "second")["phase"] == "Running"
+
+
+class HeldApi(LiveApi):
+    """Holds back the answer to whoever puts a label on a TaskRun, until somebody says so."""
+
+    def __init__(self, cluster: LiveCluster) -> None:
+        super().__init__(cluster)
+        self.labelled, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    async def merge_patch(
+        self, resource: Resource, namespace: str, name: str, body: Manifest, subresource: str = ""
+    ) -> Manifest:
+        answer = await super().merge_patch(resource, namespace, name, body, subresource)
+        if resource is TASK_RUNS and not subresource and not self.labelled.is_set():
+            self.labelled.set()
+            await self.goes_on.wait()
+        return answer
+
+
+@pytest.mark.parametrize("dies", [False, True])
+async def test_a_request_that_was_taken_over_and_not_started_is_left_to_the_operator_with_its_task(dies: bool) -> None:
+    cluster = LiveCluster()
+    python(cluster)
+    replica = Replica(cluster)
+    replica.api = api = HeldApi(cluster)
+    async with replica:
+        await until(lambda: replica.leads and "decided" in cluster.status())
+        cluster.ask("now", "task")
+        await api.labelled.wait()
+        cluster.edit(SCHEDULED_TASKS, "task", lambda body: body["spec"].update(mode="CronJob"))
+        await until(lambda: cluster.status()["scheduledBy"] == "CronJob")
+        if dies:
+            await replica.kill()
+            cluster.edit(TASK_RUNS, "now", lambda body: body["metadata"]["labels"].update({DAEMON_LABEL: "default"}))
+        api.goes_on.set()
+        if not dies:
+            await until(lambda: DAEMON_LABEL not in cluster.of(TASK_RUNS)["now"]["metadata"]["labels"])
+    if dies:
+        async with Replica(cluster, "pod-2"):
+            await until(lambda: DAEMON_LABEL not in cluster.of(TASK_RUNS)["now"]["metadata"]["labels"])
+    assert not told(cluster, "now").get("outcome")
+    assert not tasks.started

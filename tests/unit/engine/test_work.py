@@ -23,7 +23,7 @@ from timewright.engine.work import work
 from timewright.resources.vocabulary import ConcurrencyPolicy, Outcome, Trigger
 from timewright.runner.current_run import current_run
 from timewright.storage.owner import new_owner
-from timewright.storage.protocol import Store
+from timewright.storage.protocol import HistoryQuery, Store
 from timewright.storage.records import Change, RunRecord
 from timewright.storage.sqlite import SqliteStore
 
@@ -346,3 +346,33 @@ async def test_a_task_that_goes_away_in_the_second_of_its_tick_does_not_start(st
     assert notes == []
     last = [run for run in await recorded(store) if run.task == "shop/goes"][-1]
     assert (last.outcome, last.reason) == (Outcome.CANCELLED, "ScheduleChanged")
+
+
+async def test_a_task_is_not_released_while_a_decision_on_it_is_on_its_way(tmp_path: Path) -> None:
+    ran: list[str] = []
+    task = task_of(lambda: ran.append("task"), EVERY_SECOND)
+    store = SqliteStore(tmp_path / "runs.db")
+    commit, is_slow, goes_on = store.commit, asyncio.Event(), asyncio.Event()
+
+    async def slow(owner: str, changes: Sequence[Change]) -> Sequence[bool]:
+        is_slow.set()
+        await goes_on.wait()
+        return await commit(owner, changes)
+
+    async with begin(store, QUIET, print) as session:
+        it = Loop(session.ledger, session.executor)
+        await it.replace_tasks([task])
+        store.commit = slow  # type: ignore[method-assign]
+        await asyncio.sleep(1.1)
+        deciding_now = asyncio.ensure_future(it.decide([task.key]))
+        await is_slow.wait()
+        releasing = asyncio.ensure_future(it.release_task(task.key))
+        await asyncio.sleep(0.2)
+        assert not releasing.done()
+        goes_on.set()
+        until = await releasing
+        await deciding_now
+        await session.executor.drain()
+        later = [run for run in await store.history(HistoryQuery(tasks=[task.key])) if run.scheduled_at > until]
+    assert later == [], "what was started is decided"
+    assert ran
