@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 from dataclasses import replace
 
+from timewright.cluster.api import JOBS, ApiError
 from timewright.daemon.by_hand import manual_record
-from timewright.daemon.jobs import JobWork
+from timewright.daemon.job_work import JobWork
 from timewright.daemon.known import KnownTask, read_status
 from timewright.daemon.runs_of_others import RunsOfOthers
 from timewright.daemon.task import ClusterTask
@@ -106,6 +108,7 @@ class Adoption:
             book = self._tenure.store.book(uid)
             if book is None or not isinstance(task.definition.work, JobWork):
                 continue
+            self._tenure.spawn(self._delete_ended(task, book))
             for run in book.state.open_runs:
                 record = book.open.get(run.run_id)
                 if (
@@ -114,6 +117,15 @@ class Adoption:
                     and (uid, run.run_id) not in executor.active
                 ):
                     executor.start(task, record, resumed=True)
+
+    async def _delete_ended(self, task: ClusterTask, book: Book) -> None:
+        """Delete Jobs of which the leader before has told that it ends them, and did not come to do so."""
+        jobs, runs = self._tenure.jobs, self._tenure.known.runs[task.name]
+        for job in [job for job in jobs.of_task(task.key) if job.active and not job.deleting]:
+            run = runs.get(job.task_run_name)
+            if run is not None and run.outcome is Outcome.CANCELLED and job.task_run_name not in book.open:
+                with contextlib.suppress(ApiError, OSError):
+                    await jobs.api.delete(JOBS, jobs.namespace, job.name, job.uid)
 
     def _sort_runs_of_jobs(self, task: KnownTask, book: Book) -> None:
         """Take runs that have a Job for such as go on.

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from timewright.cluster.api import TASK_RUNS, Api, ApiError
 from timewright.daemon import documents
-from timewright.daemon.jobs import JobWork
+from timewright.daemon.job_work import JobWork
 from timewright.daemon.known import Known, KnownTask
 from timewright.daemon.task import ClusterTask
 from timewright.daemon.writer import Writer

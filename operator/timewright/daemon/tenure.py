@@ -52,6 +52,7 @@ class Tenure:
         """Tasks that are to be given back, by UID, whose runs the leader before has started: no tick of them starts."""
         self.writer = Writer(parts.api, parts.known, parts.jobs, self.store, self.allowance)
         self.writer.running = self.task
+        self.jobs.before_delete = self.writer.tell_ahead
         self.changed: asyncio.Queue[str] = asyncio.Queue()
         """UIDs of tasks that have come, changed or gone."""
         self.asked: asyncio.Queue[str] = asyncio.Queue()

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from timewright.cluster.api import JOBS, SCHEDULED_TASKS, Api, ApiError, Manifest
@@ -22,6 +23,8 @@ from timewright.daemon.task import ClusterTask
 from timewright.daemon.writes import FIRST_STATUS_COST, Allowance, Urgency, Waiting
 from timewright.desired import names
 from timewright.engine.beside import told
+from timewright.resources.vocabulary import Outcome
+from timewright.runner.stop import StopRequest
 from timewright.storage.kubernetes.book import Book, Snapshot, Written
 from timewright.storage.kubernetes.store import LeaseStore
 from timewright.storage.protocol import Retention, StoreError
@@ -140,6 +143,14 @@ class Writer:
             writes += await self._remove_runs(task)
             await self._remove_jobs(task)
             return writes
+
+    async def tell_ahead(self, key: str, run_id: str, stop: StopRequest) -> None:
+        """Write on the TaskRun of an open run how it is about to end. Raises ApiError and OSError."""
+        task, book = self._known.tasks.get(key), self._store.book(key)
+        record = None if book is None else book.open.get(run_id)
+        if task is not None and record is not None:
+            ahead = replace(record).end(Outcome.CANCELLED, stop.reason, stop.message)
+            self._allowance.take(await self.records.write(task, ahead))
 
     def _check_leading(self) -> None:
         """Raise OSError where others may have taken over: this process may have been stopped since it looked last."""

@@ -160,7 +160,7 @@ class Deciding:
             stored = await self._ledger.load(keys)
         except StoreError:
             self._run_unclaimed(self._plans(keys), gate=None)
-            return any(key in keys for keys in self._busy)
+            return False
         for key, each in stored.items():
             entry = self._roster.get(key)
             if entry is not None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from typing import Any
+
+import pytest
 
 from tests.unit.daemon.harness import LiveApi, LiveCluster, Manifest, Replica, until
 from tests.unit.daemon.test_interrupted_writes import SlowApi
@@ -228,3 +231,47 @@ async def test_a_job_that_somebody_deletes_ends_its_run() -> None:
 
         cluster.edit(JOBS, name, change)
         await until(lambda: cluster.status().get("counters", {}).get("cancelled") == 1)
+
+
+class DyingApi(LiveApi):
+    """Says when a Job is deleted, and nothing is heard of its process from then on."""
+
+    def __init__(self, cluster: LiveCluster, *, deletes: bool) -> None:
+        super().__init__(cluster)
+        self._deletes = deletes
+        self.deleted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        if resource is JOBS and not self.deleted.done():
+            if self._deletes:
+                await super().delete(resource, namespace, name, uid)
+            self.away = True
+            self.deleted.set_result(name)
+            await asyncio.sleep(60)
+        await super().delete(resource, namespace, name, uid)
+
+
+@pytest.mark.parametrize("deletes", [True, False])
+async def test_a_run_whose_leader_dies_while_it_ends_its_job_is_not_started_again(deletes: bool) -> None:
+    cluster = LiveCluster()
+    with_job(cluster, schedule=EVERY_TWO, concurrencyPolicy="Replace")
+    made: Counter[str] = Counter()
+    tell = cluster._tell
+
+    def count(kind: str, plural: str, body: Manifest) -> None:
+        made[body["metadata"]["name"]] += plural == JOBS.plural and kind == "ADDED"
+        tell(kind, plural, body)
+
+    cluster._tell = count  # type: ignore[method-assign]
+    first = Replica(cluster)
+    first.api = api = DyingApi(cluster, deletes=deletes)
+    async with first:
+        name = await asyncio.wait_for(api.deleted, 20)
+        await first.kill()
+    assert (name in cluster.jobs()) is not deletes
+    async with Replica(cluster, "pod-2"):
+        await until(lambda: cluster.status().get("counters", {}).get("cancelled"))
+        await until(lambda: name not in cluster.jobs())
+        await asyncio.sleep(2)
+    assert made[name] == 1
+    assert cluster.runs()[name]["status"]["outcome"] == "Cancelled"
