@@ -26,7 +26,7 @@ from tests.unit.daemon import tasks
 from tests.unit.daemon.harness import LiveApi, LiveCluster, Replica, until
 from timewright.cluster.api import JOBS, SCHEDULED_TASKS, TASK_RUNS
 from timewright.daemon.documents import at
-from timewright.desired.names import DAEMON_LABEL
+from timewright.desired.names import COUNTED_ANNOTATION, DAEMON_LABEL
 from timewright.resources.model import parse_time
 
 Manifest = dict[str, Any]
@@ -239,7 +239,9 @@ class Hand:
             ended = {name: run["outcome"] for name, run in self.runs().items() if run.get("outcome")}
             news = {name: outcome for name, outcome in ended.items() if name not in counted}
             counters = Counter(self.status.get("counters") or NO_COUNTS)
-            counters.update(outcome.lower() for outcome in news.values())
+            bodies = self.cluster.runs(self.name)
+            told = {name for name in news if COUNTED_ANNOTATION in bodies[name]["metadata"].get("annotations", {})}
+            counters.update(outcome.lower() for name, outcome in news.items() if name not in told)
             to_daemon = self.spec["mode"] == "Daemon" and not self.is_ending
             if news or to_daemon:
                 self._write({"counters": dict(counters), "countedRuns": sorted({*counted, *news})}, to_daemon=to_daemon)

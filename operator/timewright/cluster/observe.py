@@ -93,6 +93,7 @@ def observe_run(body: Manifest) -> ObservedRun:
         owner_uid=_controller_uid(metadata),
         labelled=names.TASK_LABEL in (metadata.get("labels") or {}),
         daemon=_daemon(metadata),
+        is_counted=names.COUNTED_ANNOTATION in (metadata.get("annotations") or {}),
         deleting="deletionTimestamp" in metadata,
         scheduled_at=_time(spec.get("scheduledAt")),
         parameters=spec.get("parameters") if outcome is None else None,

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from timewright.cluster.api import ApiError
+from timewright.daemon import documents
 from timewright.daemon.tenure import Tenure
 from timewright.storage.records import RunRecord
 
@@ -34,11 +35,11 @@ class LastWords:
         by_hand = [run for book in books for run in book.by_hand]
         others = [run for book in books for run in book.others]
         for run in by_hand + sorted(others, key=lambda run: run.scheduled_at):
-            await self.tell_ends([run])
+            await self.tell_ends([run], are_counted=documents.is_of_tick(run))
             await asyncio.sleep(self._tenure.allowance.take(2))
 
-    async def tell_ends(self, runs: Sequence[RunRecord]) -> None:
-        """Write how runs ended. Whoever decides their tasks by now waits for that."""
+    async def tell_ends(self, runs: Sequence[RunRecord], *, are_counted: bool = False) -> None:
+        """Write how runs ended. Whoever decides their tasks by now waits for that, unless the Lease has told it."""
         for run in runs:
             task = self._tenure.known.tasks.get(run.task)
             if task is None or self._tenure.is_lost:
@@ -46,7 +47,7 @@ class LastWords:
             tries, pause = 0, _RETRY_SECONDS
             while tries < _TRIES and not self._tenure.is_lost:
                 try:
-                    await self._tenure.writer.records.write(task, run, leads=False)
+                    await self._tenure.writer.records.write(task, run, leads=False, is_counted=are_counted)
                     break
                 except (ApiError, OSError) as error:
                     logger.warning("TaskRun %s: %s; trying again", run.run_id, error or type(error).__name__)

@@ -10,6 +10,7 @@ from timewright.cluster.api import TASK_RUNS, Api, ApiError, Manifest
 from timewright.daemon import documents
 from timewright.daemon.jobs import Jobs
 from timewright.daemon.known import Known, KnownRun, KnownTask
+from timewright.desired.names import COUNTED_ANNOTATION
 from timewright.resources.vocabulary import Outcome
 from timewright.storage.protocol import Retention
 from timewright.storage.records import RunRecord
@@ -26,10 +27,11 @@ class RunRecords:
         self._api, self._known, self._jobs = api, known, jobs
         self._check_leading = check_leading
 
-    async def write(self, task: KnownTask, record: RunRecord, *, leads: bool = True) -> int:
+    async def write(self, task: KnownTask, record: RunRecord, *, leads: bool = True, is_counted: bool = False) -> int:
         """Write the TaskRun of a run, and its status; return how many writes that took.
 
         Of what others have written meanwhile an outcome stays, unless this `leads`: then its own is in the counters.
+        With `is_counted` a TaskRun that is new says that the Lease tells of its outcome.
         """
         writes = 1
         known = self._known.runs[task.name].get(record.run_id)
@@ -38,6 +40,8 @@ class RunRecords:
         version = None if known is None else str(known.version)
         if version is None:
             body = documents.task_run(self._known.namespace, task.name, task.uid, self._known.daemon, record)
+            if is_counted:
+                body["metadata"]["annotations"] = {COUNTED_ANNOTATION: "true"}
             try:
                 answer = await ask(self._api.create(TASK_RUNS, body))
                 writes += 1

@@ -68,6 +68,8 @@ class ObservedRun:
     """Whether it carries the task's label."""
     daemon: str | None = None
     """The daemon that settles it, if one does."""
+    is_counted: bool = False
+    """Whether the counters of its task included it before it was there."""
     deleting: bool = False
     scheduled_at: datetime | None = None
     parameters: dict[str, Any] | None = None

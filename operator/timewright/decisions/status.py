@@ -31,7 +31,7 @@ def count_runs(
     counters = status.counters
     for run in sorted(runs, key=_order):
         if run.outcome is not None and run.name not in seen:
-            counters = counters.plus(run.outcome)
+            counters = counters if run.is_counted else counters.plus(run.outcome)
             counted.append(run.name)
     changes: dict[str, object] = {"counters": counters, "counted_runs": counted}
     # Older runs may be all that is left of the records, so only news can be later than what was the latest.

@@ -20,6 +20,9 @@ SCHEDULED_AT_ANNOTATION = f"{GROUP}/scheduled-at"
 DAEMON_LABEL = f"{GROUP}/daemon"
 """On what a TaskDaemon is made of; and on every Job and TaskRun that a daemon makes: the daemon that settles them."""
 
+COUNTED_ANNOTATION = f"{GROUP}/counted"
+"""On a TaskRun that a daemon has counted before it wrote it: whoever decides the task by now is not to count it."""
+
 HANDED_OVER_ANNOTATION = f"{GROUP}/handed-over"
 """On a CronJob that is suspended because something else is to decide the ticks of its task, whatever the task says."""
 

@@ -11,6 +11,7 @@ import pytest
 from tests.unit.daemon import tasks
 from tests.unit.daemon.harness import LiveApi, LiveCluster, Replica, until
 from timewright.cluster.api import LEASES, SCHEDULED_TASKS, TASK_RUNS, Resource
+from timewright.cluster.observe import observe_run
 from timewright.daemon import leader, runs_of_others
 from timewright.desired.names import DAEMON_LABEL
 
@@ -173,3 +174,19 @@ async def test_a_record_of_which_a_leader_that_ended_as_asked_has_not_told_is_se
             await until(lambda: cluster.runs()["left"]["status"].get("outcome") == "Lost", 8)
         else:
             await until(lambda: "left" not in cluster.runs(), 8)
+
+
+async def test_what_a_leader_that_ends_has_told_on_the_lease_is_not_for_the_operator_to_count() -> None:
+    cluster = LiveCluster()
+    cluster.daemon_task(command=None, python={"call": "tests.unit.daemon.tasks:fail"}, failedRunsHistoryLimit=50)
+    replica = Replica(cluster)
+    async with replica:
+        await until(lambda: "decided" in cluster.status())
+        assert replica.process.leader is not None
+        replica.process.leader.writer.may_write = lambda: False
+        before = len(tasks.started)
+        await until(lambda: len(tasks.started) > before + 1)
+        written = set(cluster.runs())
+    late = {name: run for name, run in cluster.runs().items() if name not in written}
+    assert {run["status"]["outcome"] for run in late.values()} == {"Failed"}
+    assert all(observe_run(run).is_counted for run in late.values())

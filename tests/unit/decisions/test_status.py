@@ -52,6 +52,13 @@ def test_counting_again_changes_nothing() -> None:
     assert count_runs(once, list(reversed(runs)), []) == once
 
 
+def test_a_run_that_a_daemon_had_counted_before_it_wrote_it_is_not_counted_again() -> None:
+    status = count_runs(FRESH, [replace(finished_run("a", Outcome.FAILED), is_counted=True), finished_run("b")], [])
+
+    assert total(status) == status.counters.succeeded == 1
+    assert status.counted_runs == ["a", "b"]
+
+
 def test_a_name_is_remembered_while_its_task_run_or_its_job_is_there() -> None:
     status = count_runs(FRESH, [finished_run("a"), finished_run("b")], [])
 
