@@ -19,7 +19,6 @@ from timewright.decisions.observed import ObservedRun
 from timewright.decisions.parameters import resolve_parameters
 from timewright.decisions.task_state import OpenPhase
 from timewright.desired import names
-from timewright.desired.names import DAEMON_LABEL
 from timewright.engine.by_hand import change_of, hold_back
 from timewright.engine.executor import Executor
 from timewright.engine.loop import Loop
@@ -109,7 +108,7 @@ class ByHand:
             return True
         metadata = {
             "resourceVersion": run.resource_version,
-            "labels": {**names.labels(task.name), DAEMON_LABEL: self._known.daemon},
+            "labels": {**names.labels(task.name), names.DAEMON_LABEL: self._known.daemon},
             "ownerReferences": [names.owned_by_task(task.name, task.uid)],
         }
         try:
@@ -173,7 +172,7 @@ async def leave_to_operator(api: Api, known: Known, name: str) -> None:
     run = known.open_by_hand.get(name)
     if run is None or run.daemon != known.daemon:
         return
-    metadata = {"resourceVersion": run.resource_version, "labels": {DAEMON_LABEL: None}}
+    metadata = {"resourceVersion": run.resource_version, "labels": {names.DAEMON_LABEL: None}}
     try:
         known.put_run(await api.merge_patch(TASK_RUNS, known.namespace, name, {"metadata": metadata}))
     except (ApiError, OSError) as error:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from timewright.cluster.api import ApiError
 from timewright.daemon.adoption import Adoption
 from timewright.daemon.by_hand import ByHand
 from timewright.daemon.giving_back import GivingBack
 from timewright.daemon.tenure import Tenure
-from timewright.engine.beside import told
+from timewright.daemon.trouble import text_of
 from timewright.engine.executor import Executor
 from timewright.engine.loop import Loop
-from timewright.storage.protocol import StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +42,7 @@ class Following:
             try:
                 await self._follow_task(uid)
             except Exception as error:  # noqa: BLE001 - the news of other tasks are not to wait for this one
-                logger.warning("%s; trying again", error if isinstance(error, StoreError) else told(error))
+                logger.warning("%s; trying again", text_of(error))
                 asyncio.get_running_loop().call_later(_RETRY_SECONDS, changed.put_nowait, uid)
 
     async def follow_requests(self) -> None:
@@ -63,9 +61,7 @@ class Following:
             try:
                 await self._by_hand.start(run, self._loop, self._executor, running)
             except Exception as error:  # noqa: BLE001 - the requests for other runs are not to wait for this one
-                is_known = isinstance(error, (ApiError, OSError, StoreError))
-                text = str(error) or type(error).__name__ if is_known else told(error)
-                logger.warning("TaskRun %s: %s; trying again", name, text)
+                logger.warning("TaskRun %s: %s; trying again", name, text_of(error))
                 asyncio.get_running_loop().call_later(_RETRY_SECONDS, tenure.asked.put_nowait, name)
 
     async def _follow_task(self, uid: str) -> None:

@@ -20,14 +20,14 @@ from timewright.daemon.jobs import Jobs
 from timewright.daemon.known import Known, KnownTask
 from timewright.daemon.run_records import RunRecords, ask, thinned
 from timewright.daemon.task import ClusterTask
+from timewright.daemon.trouble import text_of
 from timewright.daemon.writes import FIRST_STATUS_COST, Allowance, Urgency, Waiting
 from timewright.desired import names
-from timewright.engine.beside import told
 from timewright.resources.vocabulary import Outcome
 from timewright.runner.stop import StopRequest
 from timewright.storage.kubernetes.book import Book, Snapshot, Written
 from timewright.storage.kubernetes.store import LeaseStore
-from timewright.storage.protocol import Retention, StoreError
+from timewright.storage.protocol import Retention
 from timewright.storage.records import RunRecord
 
 Answer = TypeVar("Answer")
@@ -244,9 +244,7 @@ class Writer:
         task = self._known.tasks.get(key)
         if isinstance(error, ApiError) and (error.conflict or error.namespace_ends):
             return
-        is_known = isinstance(error, (ApiError, OSError, StoreError))
-        text = str(error) or type(error).__name__ if is_known else told(error)
-        logger.warning("%s: cannot write: %s; trying again", task.name if task else key, text)
+        logger.warning("%s: cannot write: %s; trying again", task.name if task else key, text_of(error))
 
 
 def _is_new(book: Book) -> bool:

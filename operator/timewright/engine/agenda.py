@@ -37,7 +37,7 @@ class Agenda:
 
         That stays undecided until the key is `put` somewhere.
         """
-        places = (self._put_off.get(key), self._taken.get(key), self._second_of.get(key))
+        places = (self.undecided_since(key), self._second_of.get(key))
         since = min((each for each in places if each is not None), default=None)
         if since is not None:
             self._put_off[key] = since
