@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 from timewright.decisions.task_state import OpenPhase
 from timewright.engine.telling import instant
 from timewright.resources.vocabulary import Outcome, Reason, Trigger
+from timewright.runner import plain_call
 from timewright.runner.context import RunContext, context_of_run
+from timewright.runner.current_run import CURRENT
 from timewright.runner.definition import DefinitionError
 from timewright.runner.elsewhere import Elsewhere
 from timewright.runner.masking import Masker
 from timewright.runner.output import Output
-from timewright.runner.plain_call import carry_out_when
 from timewright.runner.run import execute, is_plain
 from timewright.storage.protocol import StoreError
 
@@ -53,29 +54,27 @@ class Carrying:
             return self._judge(running)
         return self._call(running, context, output)  # nothing else can come before
 
+    def wind_up(self, running: Running) -> None:
+        """Note on a run how it ended, where `carry_out` has left that to be done later."""
+        called, output = running.called, running.output
+        if called is not None and output is not None:
+            call = cast("Call", running.task.definition.work)
+            take_result(plain_call.wind_up(called, call, output, running.stop), running.run)
+
     async def _call(self, running: Running, context: RunContext, output: Output) -> None:
-        """Make a plain call, which waits for nothing but its second."""
-
-        def starts() -> bool:
-            may_start = self._may_start is None or self._may_start()
-            if may_start:
-                run.phase = OpenPhase.RUNNING
-            return may_start
-
-        run, call = running.run, cast("Call", running.task.definition.work)
-        grace = self._surroundings.grace_seconds
-        carrier, stop = running.carrier, running.stop
-        result = await carry_out_when(running.line, starts, call, context, output, stop, grace, carrier)
-        if result is None:
+        """Make a plain call, which waits for nothing."""
+        run = running.run
+        if self._may_start is not None and not self._may_start():
             run.end(Outcome.MISSED, Reason.DOWNTIME, _NOT_HELD)
-        else:
-            take_result(result, run)
+            return
+        run.phase = OpenPhase.RUNNING
+        CURRENT.set(context)  # for good: the context is that of the carrier, which does nothing else
+        call, grace = cast("Call", running.task.definition.work), self._surroundings.grace_seconds
+        running.called = await plain_call.begin(call, context, output, running.stop, grace, running.carrier)
 
     async def _judge(self, running: Running) -> None:
         """Execute a run if it may start here and now, once there is room for it."""
         task, run = running.task, running.run
-        if running.line is not None:
-            await running.line
         unprotected = self._unprotected(running)
         if unprotected is not None:
             run.end(Outcome.SKIPPED, Reason.UNPROTECTED, unprotected)

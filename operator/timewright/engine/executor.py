@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from timewright.decisions.task_state import OpenPhase
+from timewright.engine.beside import told
 from timewright.engine.carrying import Carrying
-from timewright.engine.gate import Gate, Line
+from timewright.engine.gate import Gate
 from timewright.engine.running import Running
 from timewright.resources.vocabulary import Outcome, Reason, Trigger
 from timewright.runner.elsewhere import Elsewhere
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 _BATCH = 20_000
 """How many runs are made ready to begin before these do."""
 
+_WOUND_UP = 250
+"""How many runs that have ended are wound up before the event loop may turn to something else."""
 
 _LONGEST_AHEAD = 0.25
 _SHARE_AHEAD = 1.1
@@ -57,6 +62,9 @@ class Executor:
         """How long it took for each of the last runs that began together."""
         self._leaving: set[asyncio.Task[None]] = set()
         """Carriers of runs that are forgotten and have to wind up, and what is left to do after others."""
+        self._over: deque[Running] = deque()
+        """Runs that have ended, and are to be wound up."""
+        self._context = contextvars.copy_context()
         self._ended = asyncio.Event()
         ledger.on_ownership_lost = self._stop_exclusive
 
@@ -80,7 +88,7 @@ class Executor:
         if not claimed:
             self._ledger.keep_unclaimed(task, run)
         if gate is None or gate.is_open:
-            self._begin(running, asyncio.get_running_loop(), None if gate is None else gate.line)
+            self._begin(running, asyncio.get_running_loop())
         else:
             gate.waiting[key] = running
             if task.definition.is_plain_call and task.in_background and not resumed:
@@ -93,7 +101,7 @@ class Executor:
     async def open(self, gate: Gate, second: int) -> None:
         """Begin the runs that wait behind a gate in that second, and from now on all that come to it.
 
-        They are brought to their line before it comes, so that nothing but their start is left to do then.
+        They are put in the event loop's queue before it comes, so that nothing but their start is left to do then.
         """
         gate.is_open = True
         ready = list(gate.waiting)
@@ -104,17 +112,12 @@ class Executor:
         loop = asyncio.get_running_loop()
         for first in range(0, len(ready), _BATCH):
             began = time.monotonic()
-            line = gate.line = Line()
             for key in ready[first : first + _BATCH]:
                 running = gate.waiting.pop(key, None)
                 if running is not None:
-                    self._begin(running, loop, line)
-            try:
-                await asyncio.sleep(0)  # each comes to the line
-                took += time.monotonic() - began
-            finally:
-                _hold_back_until(second)
-                line.set_result(None)
+                    self._begin(running, loop)
+            took += time.monotonic() - began
+            _hold_back_until(second)
             await asyncio.sleep(0)  # these start before the next are made ready
         self._seconds_to_begin = took / len(ready)
 
@@ -124,8 +127,7 @@ class Executor:
             self.active.pop(key, None)
         gate.waiting.clear()
 
-    def _begin(self, running: Running, loop: asyncio.AbstractEventLoop, line: Line | None) -> None:
-        running.line = line
+    def _begin(self, running: Running, loop: asyncio.AbstractEventLoop) -> None:
         running.carrier = loop.create_task(self._run(running))
 
     def cancel(self, task: str, run_id: str) -> None:
@@ -166,6 +168,7 @@ class Executor:
 
     def detach(self) -> None:
         """Forget the runs that go on elsewhere, which another process follows from now on."""
+        self._wind_up(len(self._over))
         for key, running in list(self.active.items()):
             if isinstance(running.task.definition.work, Elsewhere):
                 del self.active[key]
@@ -237,8 +240,10 @@ class Executor:
 
     async def drain(self) -> None:
         """Wait until all runs have ended."""
-        while carriers := self._carriers():
-            await asyncio.wait(carriers)
+        while (carriers := self._carriers()) or self._over:
+            if carriers:
+                await asyncio.wait(carriers)
+            self._wind_up(len(self._over))
 
     def _carriers(self) -> set[asyncio.Task[None]]:
         self._leaving = {carrier for carrier in self._leaving if not carrier.done()}
@@ -255,7 +260,27 @@ class Executor:
         except Exception as error:  # noqa: BLE001 - a fault of our own must end this run alone, and be told
             text = f"timewright failed: {type(error).__name__}: {error}"
             running.run.end(Outcome.FAILED, Reason.EXCEPTION, text)
-        self._finish(running)
+        if not self._over:
+            # Not in the context of this run: whatever follows from its end is no part of it.
+            asyncio.get_running_loop().call_soon(self._wind_up_some, context=self._context)
+        self._over.append(running)
+
+    def _wind_up_some(self) -> None:
+        """Wind up runs that have ended, and leave the rest for later."""
+        self._wind_up(_WOUND_UP)
+        if self._over:
+            asyncio.get_running_loop().call_soon(self._wind_up_some, context=self._context)
+
+    def _wind_up(self, most: int) -> None:
+        """Tell the outcomes of so many of the runs that have ended."""
+        for _ in range(min(most, len(self._over))):
+            running = self._over.popleft()
+            try:
+                self.carrying.wind_up(running)
+                self._finish(running)
+            except Exception as error:  # noqa: BLE001 - a fault of our own must not cost the outcomes of others
+                self._forget(running)
+                self._ledger.tell(f"{running.task.name}: timewright failed to wind up a run: {told(error)}")
 
     def _finish(self, running: Running) -> None:
         """Tell the outcome of a run."""

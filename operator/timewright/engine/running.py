@@ -10,10 +10,11 @@ from timewright.decisions.task_state import OpenPhase
 from timewright.runner.stop import StopRequest
 
 if TYPE_CHECKING:
-    from timewright.engine.gate import Gate, Line
+    from timewright.engine.gate import Gate
     from timewright.engine.task import Task
     from timewright.runner.context import RunContext
     from timewright.runner.output import Output
+    from timewright.runner.plain_call import Called
     from timewright.storage.records import RunRecord
 
 
@@ -30,11 +31,11 @@ class Running:
     stop: StopRequest = field(default_factory=StopRequest)
     carrier: asyncio.Task[None] | None = None
     """What brings it to its outcome, once it has begun."""
-    line: Line | None = None
-    """What it waits at until its second has come."""
     context: RunContext | None = None
     """What it is to the code that it runs, where that was made ready before its second."""
     output: Output | None = None
+    called: Called | None = None
+    """How the call that it makes came to its end, until that is noted in its record."""
 
     @property
     def waits(self) -> bool:

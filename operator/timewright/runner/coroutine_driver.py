@@ -64,6 +64,7 @@ class Driver:
                 try:
                     wanted = coroutine.send(None) if error is None else coroutine.throw(error)
                 except StopIteration as end:
+                    self._done = True
                     leave_if_copy()
                     return end.value
                 except BaseException:
@@ -72,10 +73,11 @@ class Driver:
                 leave_if_copy()
                 error = yield from self._pass_on(wanted, task)
         finally:
-            self._done = True
             if self._timer is not None:
                 self._timer.cancel()
-            self._close()
+            if not self._done:
+                self._done = True
+                self._close()
             while task.cancelling() > cancelled_before:
                 self.disturbed = not self.cancelled
                 task.uncancel()

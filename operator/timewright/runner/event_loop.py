@@ -18,6 +18,8 @@ _Returned = TypeVar("_Returned")
 _MOST_DISTURBANCES = 1_000_000
 """An event loop that cannot be kept running at all is given up, rather than tried for ever."""
 
+_FEW_TASKS = 1_000
+
 _WIND_UP_SECONDS = 0.2
 """How long what is left on the event loop has to end once it is cancelled."""
 
@@ -54,18 +56,24 @@ class _OwnTasks:
     """Tasks that are no part of any run. Code that ends all that it finds by `asyncio.all_tasks` does not find them."""
 
     def __init__(self) -> None:
-        self._tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        self._tasks: list[weakref.ref[asyncio.Task[Any]]] = []
+        self._most = _FEW_TASKS
+        """How many references there may be before those to tasks that are gone are dropped."""
 
     def new_task(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **settings: Any) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, **settings)
         if CURRENT.get() is None:
-            self._tasks.add(task)
+            self._tasks.append(weakref.ref(task))
+            if len(self._tasks) > self._most:
+                self._tasks = [each for each in self._tasks if each() is not None]
+                self._most = max(_FEW_TASKS, 2 * len(self._tasks))
             # https://docs.python.org/3/library/asyncio-extending.html#task-lifetime-support
             asyncio.tasks._unregister_task(task)
         return task
 
     def left(self) -> list[asyncio.Task[Any]]:
-        return [task for task in self._tasks if not task.done()]
+        tasks = (each() for each in self._tasks)
+        return [task for task in tasks if task is not None and not task.done()]
 
 
 def _is_running() -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from tests.unit.engine.harness import recorded, task_of
 from tests.unit.engine.test_work import EVERY_SECOND, Worker, noting, until
 from timewright.engine.executor import Executor
-from timewright.engine.gate import Gate, Line
+from timewright.engine.gate import Gate
 from timewright.resources.vocabulary import Outcome
 from timewright.storage.sqlite import SqliteStore
 
@@ -51,21 +50,3 @@ async def test_what_is_made_ready_before_its_second_starts_in_it(
     threads = [run for run in await recorded(store) if run.task == "shop/thread" and run.outcome is Outcome.SUCCEEDED]
     assert threads
     assert all((run.started_at or 0) >= run.scheduled_at for run in threads)
-
-
-async def test_who_gives_up_one_that_waits_does_not_give_up_the_others() -> None:
-    line = Line()
-
-    async def wait() -> str:
-        await line
-        return "started"
-
-    one, other = asyncio.ensure_future(wait()), asyncio.ensure_future(wait())
-    await asyncio.sleep(0)
-    one.cancel()
-    await asyncio.sleep(0)
-    assert not line.done()
-    line.set_result(None)
-    assert await other == "started"
-    with pytest.raises(asyncio.CancelledError):
-        await one
