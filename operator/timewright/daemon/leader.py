@@ -196,15 +196,16 @@ class Leader:
 
     def _outcomes(self, task: Task, runs: Sequence[RunRecord]) -> None:
         self.on_outcomes(task, runs)
-        if task.key not in self.tasks or self.store.book(task.key) is None:
+        tenure, key = self.tenure, task.key
+        if key not in tenure.running or key not in tenure.store.books:
             # Its task was given back while it ran.
-            self.tenure.spawn(self._last_words.tell_ends(list(runs)))
-        elif self.tenure.outlasting or self.writer.left_open:
+            tenure.spawn(self._last_words.tell_ends(list(runs)))
+        elif tenure.outlasting or tenure.writer.left_open:
             # It may have come back since, or is about to be given back.
-            left = self.writer.left_open.get(task.key, {})
-            unsaid = [run for run in runs if run.run_id in left or (task.key, run.run_id) in self.tenure.outlasting]
+            left = tenure.writer.left_open.get(key, {})
+            unsaid = [run for run in runs if run.run_id in left or (key, run.run_id) in tenure.outlasting]
             if unsaid:
-                self.tenure.spawn(self._last_words.tell_ends(unsaid))
+                tenure.spawn(self._last_words.tell_ends(unsaid))
 
     def _outcomes_after_leaving(self, task: Task, runs: Sequence[RunRecord]) -> None:
         self.on_outcomes(task, runs)

@@ -64,8 +64,10 @@ class Writer:
 
     def note(self, key: str, *, urgent: bool = False) -> None:
         """Take note of a change to a task, in the store's memory or, where that is urgent, in what it says."""
-        book = self._store.book(key)
-        if book is None or self.waiting.is_next(key):
+        if self.waiting.urgency_of(key) is Urgency.NOW:
+            return
+        book = self._store.books.get(key)
+        if book is None:
             return
         if _is_new(book):
             self.waiting.add(key, Urgency.FIRST)

@@ -70,6 +70,8 @@ class Waiting:
         self._queues: dict[Urgency, dict[str, float]] = {urgency: {} for urgency in Urgency}
         """By key: when it is ready."""
         self._urgency: dict[str, Urgency] = {}
+        self.urgency_of: Callable[[str], Urgency | None] = self._urgency.get
+        """Asked how soon a key is to be written that waits already."""
         self._clock = clock
         self._turn = 0
         self._news = asyncio.Event()
@@ -87,10 +89,6 @@ class Waiting:
         self._urgency[key] = urgency
         self._queues[urgency][key] = self._clock() + self.SECONDS[urgency]
         self._news.set()
-
-    def is_next(self, key: str) -> bool:
-        """Tell whether a key waits already, and nothing makes it go sooner."""
-        return self._urgency.get(key) is Urgency.NOW
 
     def discard(self, key: str) -> None:
         """Forget a key."""

@@ -76,17 +76,19 @@ class Deciding:
 
     def plan(self, key: str, now: int) -> Plan | None:
         """Decide on one task. Where that fails, the others go on, and this one is tried again later."""
-        entry = self._roster.entries[key]
-        if self._roster.is_released(key):
-            self._roster.agenda.shelve(key)
+        roster = self._roster
+        entry = roster.entries[key]
+        if key in roster.released:
+            roster.agenda.shelve(key)
             return None
         try:
-            return plan(entry.task, entry.stored, now, self._executor.host, self._roster.former_ticks(entry))
+            former = roster.former_ticks(entry) if roster.former else None
+            return plan(entry.task, entry.stored, now, self._executor.host, former)
         except Exception as error:  # noqa: BLE001 - one task's fault, whatever it is, is no other's
             self._ledger.tell(f"{entry.task.name}: timewright failed to decide: {told(error)}")
-            since = self._roster.agenda.undecided_since(key)
+            since = roster.agenda.undecided_since(key)
             self.on_undecided(key, (now if since is None else since) - 1)
-            self._roster.agenda.put(key, now + _TRY_AGAIN_SECONDS)
+            roster.agenda.put(key, now + _TRY_AGAIN_SECONDS)
             return None
 
     def _plans(self, keys: Iterable[str], now: int | None = None) -> list[tuple[str, Plan]]:
@@ -102,11 +104,11 @@ class Deciding:
         except StoreError:
             self._run_unclaimed(plans, gate)
             return []
-        refused = []
+        refused, entries = [], self._roster.entries
         for number, ((key, planned), done) in enumerate(zip(plans, made, strict=True)):
             if number % BATCH == BATCH - 1:
                 await asyncio.sleep(0)
-            entry = self._roster.get(key)
+            entry = entries.get(key)
             if not done:
                 refused.append(key)
             elif entry is None:
@@ -120,7 +122,7 @@ class Deciding:
 
     def _start(self, entry: Entry, planned: Plan, gate: Gate | None) -> None:
         """Start the runs of a plan that is recorded, and tell how others ended by it."""
-        task, executor = entry.task, self._executor
+        task, executor, change = entry.task, self._executor, planned.change
         last_success_at = entry.stored.last_success_at
         if planned.after.version >= entry.stored.version:  # a later decision may have been carried out meanwhile
             entry.stored = planned.after
@@ -129,10 +131,10 @@ class Deciding:
             executor.start(task, run, last_success_at=last_success_at, gate=gate)
         for run in planned.resume:
             executor.start(task, run, last_success_at=last_success_at, gate=gate, resumed=True)
-        if planned.change is not None:
-            for run_id in planned.change.cancel:
+        if change is not None and (change.cancel or len(change.runs) > len(planned.start)):
+            for run_id in change.cancel:
                 executor.replace(task.key, run_id)
-            ended = [run for run in planned.change.runs if run.outcome is not None]
+            ended = [run for run in change.runs if run.outcome is not None]
             if ended:
                 executor.on_outcomes(task, ended)
             for run in ended if task.policies.locks else ():

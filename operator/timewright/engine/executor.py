@@ -212,6 +212,7 @@ class Executor:
             running.gate.waiting.pop(key, None)
         running.run.end(Outcome.CANCELLED, Reason.SCHEDULE_CHANGED, message)
         self._finish(running)
+        self._ended.set()
 
     def begin_to_stop(self) -> None:
         """Start no more runs; those that are active go on."""
@@ -281,6 +282,7 @@ class Executor:
             except Exception as error:  # noqa: BLE001 - a fault of our own must not cost the outcomes of others
                 self._forget(running)
                 self._ledger.tell(f"{running.task.name}: timewright failed to wind up a run: {told(error)}")
+        self._ended.set()
 
     def _finish(self, running: Running) -> None:
         """Tell the outcome of a run."""
@@ -288,7 +290,6 @@ class Executor:
         self._forget(running)
         run.phase = None
         self._ledger.finished(run)
-        self._ended.set()
         self.on_end(task, run)
         self.on_outcomes(task, (run,))
 

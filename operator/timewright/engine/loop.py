@@ -125,11 +125,11 @@ class Loop:
         certain: list[tuple[str, Plan]] = []
         decided_on: list[Task] = []
         later: list[str] = []
-        keys = self._roster.in_order(self._agenda.take(second))
+        entries, keys = self._roster.entries, self._roster.in_order(self._agenda.take(second))
         for number, key in enumerate(keys):
             if number % BATCH == BATCH - 1:
                 await asyncio.sleep(0)
-            entry = self._roster.get(key)
+            entry = entries.get(key)
             if entry is None or not self._is_certain(entry):
                 later.append(key)
                 continue
@@ -163,8 +163,9 @@ class Loop:
 
     def _follow_changes(self, tasks: Iterable[Task]) -> None:
         """Let runs that were claimed while their task was changed know of the change."""
+        entries = self._roster.entries
         for task in tasks:
-            entry = self._roster.get(task.key)
+            entry = entries.get(task.key)
             if entry is not None and entry.task is not task:
                 self._executor.replace_task(entry.task)
 
@@ -224,7 +225,7 @@ class Loop:
 
         Ticks of that one on which nobody has decided, since nobody could, then end with a record.
         """
-        self._roster.remember(key, schedule_id, ticks)
+        self._roster.former[key] = schedule_id, ticks
 
     def remove_task(self, key: str) -> None:
         """Start no more ticks of a task. What was claimed of it still starts, see `Executor.revoke`."""
@@ -237,7 +238,7 @@ class Loop:
         What was claimed of it still starts. `remove_task` has to follow, or `keep_task`.
         """
         until = self.decided_until()
-        self._roster.release(key)
+        self._roster.released.add(key)
         is_begun = self._agenda.is_taken(key) or self.deciding.is_busy(key)
         while is_begun:
             await asyncio.sleep(_LOOK_SECONDS)
@@ -248,7 +249,7 @@ class Loop:
 
     def keep_task(self, key: str) -> None:
         """Go on with a task that was to be released, from where it was."""
-        self._roster.keep(key)
+        self._roster.released.discard(key)
         self._look_at([key])
 
     def decided_until(self) -> int:
@@ -259,7 +260,7 @@ class Loop:
         """Make room for what waits for the end of a run."""
         if task.policies.locks:
             self.locking.ended(task, run)
-        entry = self._roster.get(task.key)
+        entry = self._roster.entries.get(task.key)
         if entry is None:
             return
         entry.stored = without_run(entry.stored, run)

@@ -10,7 +10,7 @@ from timewright.decisions.task_state import OpenPhase, OpenRun, TaskState
 from timewright.decisions.ticks import Decision, Rules, apply, decide, decide_at_length
 from timewright.engine.task import NEVER, Task
 from timewright.resources.vocabulary import Outcome, Reason, Trigger
-from timewright.storage.records import Change, RunRecord, StoredTask
+from timewright.storage.records import NOTHING, Change, RunRecord, StoredTask
 from timewright.timetable.jitter import Past, start_of
 from timewright.timetable.ticks import Ticks
 
@@ -73,11 +73,11 @@ def plan_waiting(task: Task, stored: StoredTask, now: int, host: str) -> Plan:
 def _planned_start(task: Task, stored: StoredTask, decision: Decision, host: str) -> Plan:
     """Return what `_planned` would where one run starts and nothing else happens, which is nearly always."""
     ((tick, trigger),) = decision.start
-    run = RunRecord(task.key, task.run_id(tick), tick, trigger, OpenPhase.CLAIMED, host=host)
+    run = RunRecord(task.key, task.run_id(tick), tick, trigger, OpenPhase.CLAIMED, host=host, parameters=NOTHING)
     watermark, schedule_id, suspended = decision.watermark, decision.schedule_id, decision.suspended
     opened = OpenRun(run.run_id, tick, trigger, OpenPhase.CLAIMED)
     return Plan(
-        Change(task.key, stored.version, watermark, schedule_id, suspended, (run,)),
+        Change(task.key, stored.version, watermark, schedule_id, suspended, (run,), ended=NOTHING),
         (run,),
         (),
         _followed(stored, TaskState(watermark, schedule_id, suspended, (opened,))),

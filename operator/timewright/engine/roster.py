@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from timewright.engine.agenda import Agenda
@@ -34,8 +35,10 @@ class Roster:
         """Begin empty."""
         self.entries: dict[str, Entry] = {}
         self.agenda = Agenda()
-        self._released: set[str] = set()
-        self._former: dict[str, tuple[str, Ticks]] = {}
+        self.released: set[str] = set()
+        """Keys of tasks on which to decide no more."""
+        self.former: dict[str, tuple[str, Ticks]] = {}
+        """By key: another schedule than its own, to which the watermark of a task may still belong."""
 
     def __contains__(self, key: object) -> bool:
         """Tell whether a task is scheduled."""
@@ -57,14 +60,14 @@ class Roster:
         if known is None:
             return False
         if known.task.schedule_id == known.stored.state.schedule_id:
-            self.remember(task.key, known.task.schedule_id, known.task.ticks)
+            self.former[task.key] = known.task.schedule_id, known.task.ticks
         return True
 
     def remove(self, key: str) -> None:
         """Forget a task."""
         self.entries.pop(key, None)
-        self._former.pop(key, None)
-        self._released.discard(key)
+        self.former.pop(key, None)
+        self.released.discard(key)
         self.agenda.put(key, None)
 
     def differing(self, tasks: Mapping[str, Task]) -> Sequence[Task]:
@@ -79,38 +82,25 @@ class Roster:
 
     def in_order(self, keys: Iterable[str]) -> list[str]:
         """Return those of these keys that are scheduled, in the order in which they start."""
-        return sorted((key for key in keys if key in self.entries), key=lambda key: self.entries[key].position)
-
-    def release(self, key: str) -> None:
-        """Decide no more on a task."""
-        self._released.add(key)
-
-    def keep(self, key: str) -> None:
-        """Decide on a task again that was released."""
-        self._released.discard(key)
-
-    def is_released(self, key: str) -> bool:
-        """Tell whether a task is to be decided on no more."""
-        return key in self._released
-
-    def remember(self, key: str, schedule_id: str, ticks: Ticks) -> None:
-        """Tell when a task was due by another schedule than its own, to which its watermark may still belong."""
-        self._former[key] = schedule_id, ticks
+        entries = self.entries
+        found = [entries[key] for key in keys if key in entries]
+        found.sort(key=attrgetter("position"))
+        return [entry.task.key for entry in found]
 
     def former_ticks(self, entry: Entry) -> Ticks | None:
         """Return the ticks of the schedule that a task's watermark belongs to, if that is another one by now."""
-        former = self._former.get(entry.task.key)
+        former = self.former.get(entry.task.key)
         if former is None:
             return None
         recorded = entry.stored.state.schedule_id
         if recorded == entry.task.schedule_id:
-            del self._former[entry.task.key]
+            del self.former[entry.task.key]
         return former[1] if recorded == former[0] and recorded != entry.task.schedule_id else None
 
     def look_at(self, keys: Iterable[str]) -> None:
         """Have tasks decided on now, those that are released excepted."""
         for key in keys:
-            if key in self.entries and key not in self._released:
+            if key in self.entries and key not in self.released:
                 self.agenda.put_off(key, int(time.time()))
 
     def decided_until(self) -> int:

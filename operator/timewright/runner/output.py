@@ -64,7 +64,7 @@ class Output:
         self.masker = masker or NO_SECRETS
         self.says = says and live
         """Whether the runner adds lines of its own."""
-        self._label = None if label is None else f"{label} | ".encode(errors="replace")
+        self._label = None if label is None or not live else f"{label} | ".encode(errors="replace")
         self._frame = frame
         self._to = (stdout, stderr) if live else None
         self._lock = threading.Lock()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from timewright.runner import routed_streams, standard_descriptors
@@ -46,7 +47,9 @@ async def carry_out(
         called = await begin(call, context, output, stop, grace_seconds)
     finally:
         CURRENT.reset(token)
-    return wind_up(called, call, output, stop)
+    result = wind_up(called, call, output, stop)
+    times = called.began, called.ended
+    return RunResult(result.outcome, result.reason, result.message, *times, result.exit_code, output.text())
 
 
 async def begin(
@@ -88,13 +91,13 @@ async def begin(
     return Called(end, began, ended)
 
 
-def wind_up(called: Called, call: Call, output: Output, stop: StopRequest) -> RunResult:
-    """Tell how a call went, and let go of its output."""
-    end, began, ended = called
+def wind_up(called: Called, call: Call, output: Output, stop: StopRequest) -> Result:
+    """Tell how a call went, and close its output."""
     output.close()
-    result = _SUCCEEDED if end is DONE else result_of(end, call.name, output, stop, Limits())
-    message = output.masker.mask(result.message) if result.message else ""
-    return RunResult(result.outcome, result.reason, message, began, ended, result.exit_code, output.text())
+    if called.end is DONE:
+        return _SUCCEEDED
+    result = result_of(called.end, call.name, output, stop, Limits())
+    return replace(result, message=output.masker.mask(result.message))
 
 
 def _end(

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, Self
 from timewright.decisions.task_state import OpenPhase, TaskState
 from timewright.resources.vocabulary import Outcome, Reason, Trigger
 
-_NOTHING: Mapping[Any, Any] = MappingProxyType({})
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
+"""An empty mapping that nobody can change."""
 
 
 @dataclass(slots=True)
@@ -37,7 +38,7 @@ class RunRecord:
     attempts: Sequence[dict[str, Any]] = ()
     """The attempts that failed before the last one, as `resources.task_run.Attempt` manifests."""
     peak_memory_bytes: int | None = None
-    parameters: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    parameters: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     idempotency_key: str | None = None
     host: str = ""
     """Name of the machine that claimed it."""
@@ -67,7 +68,7 @@ class StoredTask(NamedTuple):
     """Grows with each change; a change names the version that it was decided on."""
     state: TaskState = TaskState()
     pause: Pause | None = None
-    counters: Mapping[Outcome, int] = _NOTHING
+    counters: Mapping[Outcome, int] = NOTHING
     """How many ticks and runs ended in each way, exact whatever was removed from the history."""
     last_success_at: int | None = None
     last_outcome: Outcome | None = None
@@ -90,5 +91,5 @@ class Change:
     that has an outcome stays as it is altogether. Claimed ones become the owner's, queued ones nobody's."""
     cancel: Sequence[str] = ()
     """Ids of open runs, whoever runs them, that are to end."""
-    ended: Mapping[Outcome, int] = field(default_factory=lambda: _NOTHING)
+    ended: Mapping[Outcome, int] = field(default_factory=lambda: NOTHING)
     """Ticks to count that ended without a record of their own, since there were too many to list."""

@@ -63,6 +63,8 @@ class Book:
         "by_hand",
         "counters",
         "counts",
+        "follows_rule",
+        "is_held",
         "key",
         "last_finished_at",
         "last_outcome",
@@ -94,6 +96,10 @@ class Book:
         """
         self._step = step
         self.key = stored.key
+        self.is_held: bool
+        """Whether a new leader takes what comes after the status for undecided, as far as anybody can tell now."""
+        self.follows_rule: bool
+        """Whether it takes what the watermark passes for claimed: nobody holds it, or has handed it over."""
         self.begins_at = told.begins_at
         self.written = Written(told.watermark, told.revision, told.schedule_id, told.suspended)
         self.counters = counters
@@ -110,6 +116,7 @@ class Book:
         self._on_its_way: Snapshot | None = None
         self._of_others: Written | None = None
         """What the status tells, where a leader that was deposed has written it since."""
+        self._judge_what_is_told()
         self.version, self.state = stored.version, stored.state
         self.last_success_at = stored.last_success_at
         self.last_outcome, self.last_finished_at = stored.last_outcome, stored.last_finished_at
@@ -192,12 +199,11 @@ class Book:
         self.state = state
         return True
 
-    @property
-    def is_held(self) -> bool:
-        """Whether a new leader takes what comes after the status for undecided, as far as anybody can tell now."""
-        if self._on_its_way is not None and self._on_its_way.written.is_held:
-            return True
-        return self.written.is_held or (self._of_others is not None and self._of_others.is_held)
+    def _judge_what_is_told(self) -> None:
+        """Work out what is asked before every start, and changes with what the status may tell alone."""
+        told = self.written, self._of_others, None if self._on_its_way is None else self._on_its_way.written
+        self.is_held = any(each is not None and each.is_held for each in told)
+        self.follows_rule = not (self.is_held or self.written.is_handed_over)
 
     @property
     def has_waiting(self) -> bool:
@@ -252,6 +258,7 @@ class Book:
             tuple(records),
             self.stored,
         )
+        self._judge_what_is_told()
         return self._on_its_way
 
     def wrote(self, snapshot: Snapshot) -> None:
@@ -261,6 +268,7 @@ class Book:
             self.counts[outcome] -= count
         self.trouble = self._later_trouble
         self._on_its_way = self._of_others = None
+        self._judge_what_is_told()
 
     def hear(self, written: Written) -> bool:
         """Take note of what the status tells; return whether somebody else has written it, so that it is out of date.
@@ -271,6 +279,7 @@ class Book:
         if written.revision in (None, self.written.revision, on_its_way):
             return False
         self._of_others = written
+        self._judge_what_is_told()
         return True
 
     def forget(self, records: tuple[RunRecord, ...]) -> None:

@@ -149,11 +149,10 @@ class Page:
 
     def _is_fenced(self, book: Book, run: RunRecord) -> bool:
         """Tell whether a watermark at the tick of a run keeps a new leader from starting it."""
-        if run.run_id in book.open:
-            return False  # it waited, and a new leader would let it wait on
-        if book.written.is_handed_over:
-            return False  # without an account, a new leader would believe that nobody has begun with the task
-        return not (book.is_held or book.key in self._told_held or book.state.suspended)
+        # One that waited a new leader would let wait on; of a task that was handed over it would believe, without an
+        # account, that nobody has begun with it.
+        is_otherwise = book.state.suspended or run.run_id in book.open or book.key in self._told_held
+        return book.follows_rule and not is_otherwise
 
     def tells_of(self, start: int) -> bool:
         """Tell whether it is written how every tick up to an instant has ended, as far as there is room for that."""
@@ -200,15 +199,15 @@ class Page:
         encoded = [self._encode(trials.get(key) or self._books[key], decided) for key in required if key in self._books]
         room = MOST_BYTES - sum(map(len, encoded))
         troubles, early = [], dict(trials)
-        for key, book in self._books.items():
-            book = trials.get(key) or book
-            if book.trouble is None and not book.open:
+        for key, known in self._books.items():
+            book = trials.get(key, known) if trials else known
+            first = book.first_to_tell() if book.open else book.trouble
+            if first is None or key in required:
                 continue
-            first = book.first_to_tell()
-            if first is not None and first <= decided and key not in required:
+            if first <= decided:
                 troubles.append((first, key))
                 early.pop(key, None)
-            elif first is not None and book.has_waiting:
+            elif book.open and book.has_waiting:
                 early[key] = book
         heapq.heapify(troubles)  # a few hundred have room: to sort ten thousand takes long, when all tasks are new
         while troubles:
