@@ -59,16 +59,17 @@ class Writer:
         self.records = RunRecords(api, known, jobs, self._check_leading)
         """How runs are written one by one."""
         self._api, self._known, self._jobs, self._store = api, known, jobs, store
+        self._books = store.books
         self._allowance = allowance
         self._writing: dict[str, asyncio.Lock] = {}
 
     def note(self, key: str, *, urgent: bool = False) -> None:
         """Take note of a change to a task, in the store's memory or, where that is urgent, in what it says."""
-        if self.waiting.urgency_of(key) is Urgency.NOW:
+        known, book = self.waiting.urgency_of(key), self._books.get(key)
+        if known is Urgency.NOW or book is None:
             return
-        book = self._store.books.get(key)
-        if book is None:
-            return
+        if not (known is None or urgent or book.trouble is not None or book.others or book.by_hand):
+            return  # it is new or has numbers to tell, as it had before
         if _is_new(book):
             self.waiting.add(key, Urgency.FIRST)
         else:

@@ -33,8 +33,9 @@ class Plan(NamedTuple):
 def rules_of(task: Task, stored: StoredTask, now: int) -> Rules:
     """Return the rules for a task that a person may have paused."""
     pause = stored.pause
-    paused = pause is not None and (pause.until is None or now < pause.until)
-    return Rules(task.ticks, task.schedule_id, task.policies, task.suspended or paused)
+    if pause is None or (pause.until is not None and now >= pause.until):
+        return task.rules
+    return task.rules._replace(suspended=True)
 
 
 def plan(task: Task, stored: StoredTask, now: int, host: str, former: Ticks | None = None) -> Plan:
@@ -42,7 +43,7 @@ def plan(task: Task, stored: StoredTask, now: int, host: str, former: Ticks | No
 
     `former` has the ticks of the schedule that its watermark belongs to, where that is another one by now.
     """
-    rules = rules_of(task, stored, now)
+    rules = task.rules if stored.pause is None else rules_of(task, stored, now)
     decided = decide_at_length if task.jitter else decide
     decision = decided(rules if former is None else rules._replace(former=former), stored.state, now)
     if is_idle(decision, stored.state):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from timewright.decisions.policies import Policies
+from timewright.decisions.rules import Rules
 from timewright.runner.call import Call
 from timewright.runner.definition import Definition
 from timewright.runner.elsewhere import Elsewhere
@@ -65,6 +66,12 @@ class Task:
     """What it is for, to people."""
     jitter: int = 0
     """By how many seconds its starts are put off at most, see `timetable.jitter`."""
+    rules: Rules = field(init=False, repr=False, compare=False)
+    """What decisions on its ticks go by, as long as nobody has paused it."""
+
+    def __post_init__(self) -> None:
+        """Work out once what every tick asks for."""
+        object.__setattr__(self, "rules", Rules(self.ticks, self.schedule_id, self.policies, self.suspended))
 
     @property
     def name(self) -> str:

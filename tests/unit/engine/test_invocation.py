@@ -271,7 +271,7 @@ async def test_an_exclusive_task_is_told_once_while_the_store_is_away(tmp_path: 
 
 async def test_one_task_that_cannot_be_decided_on_costs_no_other_its_run(store: SqliteStore) -> None:
     broken = task_of(nothing, name="broken")
-    object.__setattr__(broken, "timetable", SimpleNamespace(ticks=None))
+    object.__setattr__(broken, "rules", broken.rules._replace(ticks=SimpleNamespace()))
     summary = await invoke(store, [broken, task_of(nothing, name="sound")])
     assert [(run.task, run.outcome) for run in summary.runs] == [("shop/sound", Outcome.SUCCEEDED)]
     assert "shop/broken" in summary.trouble[0]

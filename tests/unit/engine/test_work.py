@@ -292,7 +292,7 @@ async def test_one_task_on_which_deciding_fails_costs_no_other_a_tick(store: Sql
 
     notes: list[tuple[int, float]] = []
     broken = task_of(noting([]), EVERY_SECOND, "broken")
-    object.__setattr__(broken, "timetable", SimpleNamespace(ticks=Broken()))
+    object.__setattr__(broken, "rules", broken.rules._replace(ticks=Broken()))
     async with Worker(store, task_of(noting(notes), EVERY_SECOND), broken) as worker:
         await until(lambda: len(notes) >= 3)
         assert any("broken: timewright failed to decide" in line for line in worker.told)
