@@ -2,7 +2,9 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-PYTHON ?= python3
+ifndef PYTHON
+PYTHON := $(shell scripts/find-python)
+endif
 export PYTHON
 VENV := .venv/bin
 CLUSTER := $(PYTHON) -m tests.cluster
