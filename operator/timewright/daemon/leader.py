@@ -53,7 +53,7 @@ class Leader:
     """One leadership, from the Lease taken to the Lease given up."""
 
     def __init__(self, parts: Parts, lease: Lease) -> None:
-        """Lead by a Lease that this process holds; raises StoreError when what is written on it cannot be read."""
+        """Lead by a Lease that this process holds; raises UnreadableLease."""
         self.tenure = Tenure(parts, lease)
         self.executor: Executor | None = None
         self.on_outcomes: Callable[[Task, Sequence[RunRecord]], None] = lambda task, runs: None

@@ -33,6 +33,7 @@ from timewright.engine.beside import Lasting, beside
 from timewright.notices.courier import Courier
 from timewright.notices.telling import Telling
 from timewright.storage.kubernetes.lease import Lease
+from timewright.storage.kubernetes.page import UnreadableLease, journal_of
 from timewright.storage.location import archive_of
 from timewright.storage.protocol import OwnershipLost, StoreError
 
@@ -55,6 +56,8 @@ class Process:
         self.leader: Leader | None = None
         self.informers: list[Informer] = []
         self._turned_at = time.monotonic()
+        self._unreadable: str | None = None
+        """What is wrong with what is written on the Lease, if anything is: then no replica can lead."""
         self.figures = Figures(self.known)
         self.courier = Courier(lambda channel, result: metrics.notices.labels(channel, result).inc())
         self.telling = Telling(self.courier, os.environ)
@@ -89,8 +92,9 @@ class Process:
         return f"the event loop has stood still for {still:.0f} s" if still > 30 else None
 
     def unready(self) -> str | None:
-        """Tell what it has yet to do before it can take over, if anything is left."""
-        return None if self.informers and all(each.synced.is_set() for each in self.informers) else "still listing"
+        """Tell what keeps it from taking over when it is its turn, if anything does."""
+        is_synced = self.informers and all(each.synced.is_set() for each in self.informers)
+        return self._unreadable if is_synced else "still listing"
 
     def _inform(self, api: Api, jobs: Jobs, watching: Any) -> list[Lasting]:
         known, namespace = self.known, self.configuration.namespace
@@ -124,6 +128,11 @@ class Process:
             try:
                 if await lease.try_to_take():
                     return await self._lead(api, jobs, lease)
+                journal_of(lease)
+                self._unreadable = None
+            except UnreadableLease as error:
+                self._unreadable = str(error)
+                logger.warning("%s", error)
             except StoreError as error:
                 logger.warning("%s", error)
             await self._until_stop(asyncio.sleep(min(STANDBY_SECONDS, lease.seconds_left or STANDBY_SECONDS)))
@@ -134,6 +143,7 @@ class Process:
         history = self._history()
         self.leader = leader = Leader(Parts(api, self.configuration, self.known, jobs, history), lease)
         outcomes, long_runs = Outcomes(self.known, self.telling), LongRuns(self.configuration.namespace, self.telling)
+        self._unreadable = None
         leader.on_lock_wait = lambda seconds: lock_wait.observe((seconds,))
         leader.on_outcomes, leader.store.on_unlisted = outcomes.note, outcomes.note_unlisted
         figures, is_leader = self.figures, metrics.leader.labels(self.configuration.lease_name)

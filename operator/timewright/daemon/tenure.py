@@ -41,7 +41,7 @@ class Tenure:
     """Made with the Lease taken, and shared by everything that a leader is made of."""
 
     def __init__(self, parts: Parts, lease: Lease) -> None:
-        """Begin without a task. Raises StoreError when what is written on the Lease cannot be read."""
+        """Begin without a task. Raises UnreadableLease."""
         self.api, self.configuration, self.known, self.jobs = parts.api, parts.configuration, parts.known, parts.jobs
         self.history = parts.history
         self.store = LeaseStore(lease)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import socket
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,6 +14,7 @@ from timewright.engine.beside import told
 from timewright.engine.carrying import Carrying
 from timewright.engine.gate import Gate
 from timewright.engine.running import Running
+from timewright.engine.winding_up import WindingUp
 from timewright.resources.vocabulary import Outcome, Reason, Trigger
 from timewright.runner.elsewhere import Elsewhere
 from timewright.runner.guarded_call import prepare
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
 
 _BATCH = 20_000
 """How many runs are made ready to begin before these do."""
-
-_WOUND_UP = 250
-"""How many runs that have ended are wound up before the event loop may turn to something else."""
 
 _LONGEST_AHEAD = 0.25
 _SHARE_AHEAD = 1.1
@@ -62,9 +58,7 @@ class Executor:
         """How long it took for each of the last runs that began together."""
         self._leaving: set[asyncio.Task[None]] = set()
         """Carriers of runs that are forgotten and have to wind up, and what is left to do after others."""
-        self._over: deque[Running] = deque()
-        """Runs that have ended, and are to be wound up."""
-        self._context = contextvars.copy_context()
+        self._over = WindingUp(self._wind_up)
         self._ended = asyncio.Event()
         ledger.on_ownership_lost = self._stop_exclusive
 
@@ -168,7 +162,7 @@ class Executor:
 
     def detach(self) -> None:
         """Forget the runs that go on elsewhere, which another process follows from now on."""
-        self._wind_up(len(self._over))
+        self._over.wind_up_all()
         for key, running in list(self.active.items()):
             if isinstance(running.task.definition.work, Elsewhere):
                 del self.active[key]
@@ -212,7 +206,6 @@ class Executor:
             running.gate.waiting.pop(key, None)
         running.run.end(Outcome.CANCELLED, Reason.SCHEDULE_CHANGED, message)
         self._finish(running)
-        self._ended.set()
 
     def begin_to_stop(self) -> None:
         """Start no more runs; those that are active go on."""
@@ -244,7 +237,7 @@ class Executor:
         while (carriers := self._carriers()) or self._over:
             if carriers:
                 await asyncio.wait(carriers)
-            self._wind_up(len(self._over))
+            self._over.wind_up_all()
 
     def _carriers(self) -> set[asyncio.Task[None]]:
         self._leaving = {carrier for carrier in self._leaving if not carrier.done()}
@@ -259,30 +252,19 @@ class Executor:
             self._forget(running)
             return
         except Exception as error:  # noqa: BLE001 - a fault of our own must end this run alone, and be told
-            text = f"timewright failed: {type(error).__name__}: {error}"
-            running.run.end(Outcome.FAILED, Reason.EXCEPTION, text)
-        if not self._over:
-            # Not in the context of this run: whatever follows from its end is no part of it.
-            asyncio.get_running_loop().call_soon(self._wind_up_some, context=self._context)
-        self._over.append(running)
+            _note_fault(running.run, error)
+        self._over.take(running)
 
-    def _wind_up_some(self) -> None:
-        """Wind up runs that have ended, and leave the rest for later."""
-        self._wind_up(_WOUND_UP)
-        if self._over:
-            asyncio.get_running_loop().call_soon(self._wind_up_some, context=self._context)
-
-    def _wind_up(self, most: int) -> None:
-        """Tell the outcomes of so many of the runs that have ended."""
-        for _ in range(min(most, len(self._over))):
-            running = self._over.popleft()
-            try:
-                self.carrying.wind_up(running)
-                self._finish(running)
-            except Exception as error:  # noqa: BLE001 - a fault of our own must not cost the outcomes of others
-                self._forget(running)
-                self._ledger.tell(f"{running.task.name}: timewright failed to wind up a run: {told(error)}")
-        self._ended.set()
+    def _wind_up(self, running: Running) -> None:
+        """Note how a run ended, and tell it."""
+        try:
+            self.carrying.wind_up(running)
+        except Exception as error:  # noqa: BLE001 - as above
+            _note_fault(running.run, error)
+        try:
+            self._finish(running)
+        except Exception as error:  # noqa: BLE001 - nor must it cost the outcomes of others
+            self._ledger.tell(f"{running.task.name}: timewright failed to tell how a run ended: {told(error)}")
 
     def _finish(self, running: Running) -> None:
         """Tell the outcome of a run."""
@@ -290,6 +272,7 @@ class Executor:
         self._forget(running)
         run.phase = None
         self._ledger.finished(run)
+        self._ended.set()
         self.on_end(task, run)
         self.on_outcomes(task, (run,))
 
@@ -306,6 +289,10 @@ class Executor:
         for running in self.active.values():
             if running.task.exclusive and not isinstance(running.task.definition.work, Elsewhere):
                 running.stop.request("this process was taken for dead, so another may run the task by now")
+
+
+def _note_fault(run: RunRecord, error: Exception) -> None:
+    run.end(Outcome.FAILED, Reason.EXCEPTION, f"timewright failed: {type(error).__name__}: {error}")
 
 
 def _hold_back_until(second: int) -> None:

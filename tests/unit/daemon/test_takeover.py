@@ -145,6 +145,24 @@ async def test_a_lease_that_somebody_deleted_doubles_nothing() -> None:
     assert max(Counter(ticks()).values()) == 1
 
 
+async def test_while_nobody_can_read_the_lease_no_replica_is_ready() -> None:
+    cluster = LiveCluster()
+    python(cluster)
+    async with Replica(cluster) as first:
+        await until(lambda: len(ticks()) >= 2)
+        assert first.process.unready() is None
+        await first.kill()
+    cluster.of(LEASES)["timewright-daemon-default"]["metadata"]["annotations"][WATERMARK] = "yesterday"
+    before = len(ticks())
+    async with Replica(cluster, "pod-2") as second, Replica(cluster, "pod-3") as third:
+        for each in (second, third):
+            await until(lambda each=each: "cannot be read" in (each.process.unready() or ""))
+        assert len(ticks()) == before
+        cluster.remove(LEASES, "timewright-daemon-default")
+        await until(lambda: len(ticks()) > before)
+        await until(lambda: second.process.unready() is None and third.process.unready() is None)
+
+
 async def test_a_leader_that_ends_within_a_second_decides_on_all_of_its_ticks() -> None:
     cluster = LiveCluster()
     python(cluster)

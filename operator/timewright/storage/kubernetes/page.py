@@ -18,11 +18,24 @@ _STEPS = 1_000
 """After so many leaders revisions grow as before: long ones take room."""
 
 
+class UnreadableLease(StoreError):  # noqa: N818 - a fact that the reader is told
+    """What is written on a Lease is not what a daemon writes, so that nobody can tell what was claimed."""
+
+
+def journal_of(lease: Lease) -> Journal:
+    """Return what is written on a Lease; raises UnreadableLease."""
+    try:
+        return from_annotations(lease.annotations)
+    except ValueError as error:
+        text = f"Lease {lease.name} cannot be read: {error}; delete it, then ticks of the last seconds count as Lost"
+        raise UnreadableLease(text) from error
+
+
 class Page:
     """The Lease as its holder writes it, out of the books of all tasks."""
 
     def __init__(self, lease: Lease, books: Mapping[str, Book]) -> None:
-        """Take a Lease that this process holds. Raises StoreError when what is written on it cannot be read."""
+        """Take a Lease that this process holds; raises UnreadableLease."""
         self.asked: Callable[[], int | None] = lambda: None
         """Asked for an instant up to which no tick of any task is undecided."""
         self.on_lost: Callable[[], None] = lambda: None
@@ -36,12 +49,7 @@ class Page:
         With the version in which the last of these were claimed: a status of an older one does not tell of them.
         """
         self._lease, self._books = lease, books
-        try:
-            self.journal = from_annotations(lease.annotations)
-        except ValueError as error:
-            raise StoreError(
-                f"Lease {lease.name} cannot be read: {error}; delete it, then ticks of the last seconds count as Lost"
-            ) from error
+        self.journal = journal_of(lease)
         self._watermark = self.journal.watermark
         self.decided_until = self.journal.proven
         """As it was asked for last, or as the leader before has written it."""

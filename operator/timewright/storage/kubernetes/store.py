@@ -34,7 +34,7 @@ class LeaseStore:
     must_claim = True
 
     def __init__(self, lease: Lease) -> None:
-        """Take a Lease that this process holds. Raises StoreError when what is written on it cannot be read."""
+        """Take a Lease that this process holds. Raises UnreadableLease."""
         self.name = f"Lease {lease.name}"
         self.lease_seconds = float(lease.seconds)
         self.decided_until: Callable[[], int | None] = lambda: None
