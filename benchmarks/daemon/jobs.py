@@ -85,12 +85,15 @@ async def _arrivals(api: Api, due: int, number: int) -> list[float]:
     version = listed["metadata"]["resourceVersion"]
 
     async def follow() -> None:
-        events = watch(api, JOBS, NAMESPACE, label_selector="", version=version, seconds=600, silence=600)
-        async for kind, _ in events:
-            if kind == "ADDED":
-                delays.append(time.time() - due)
-                if len(delays) == number:
-                    return
+        nonlocal version
+        while len(delays) < number:  # the API server ends the watch of who cannot keep up
+            events = watch(api, JOBS, NAMESPACE, label_selector="", version=version, seconds=600, silence=600)
+            async for kind, body in events:
+                version = body["metadata"]["resourceVersion"]
+                if kind == "ADDED":
+                    delays.append(time.time() - due)
+                    if len(delays) == number:
+                        return
 
     following = asyncio.ensure_future(follow())
     await asyncio.wait([following], timeout=due + PATIENCE_SECONDS - time.time())
