@@ -20,7 +20,8 @@ from kubernetes.aio.client import ApiClient, Configuration
 Manifest = dict[str, Any]
 
 FIELD_MANAGER = "timewright"
-_CONNECTIONS = 48
+CONNECTIONS = 48
+"""How many requests there may be at a time; others wait."""
 _PAGE = 500
 _APPLY_PATCH = "application/apply-patch+yaml"
 _MERGE_PATCH = "application/merge-patch+json"
@@ -269,6 +270,6 @@ async def connect() -> Api:
         await config.load_kube_config(
             config_file=os.environ.get("KUBECONFIG"), client_configuration=configuration, persist_config=False
         )
-    configuration.connection_pool_maxsize = _CONNECTIONS
+    configuration.connection_pool_maxsize = CONNECTIONS
     configuration.client_session_kwargs = {"trust_env": False}  # it reads ~/.netrc anew for each request
     return Api(ApiClient(configuration))

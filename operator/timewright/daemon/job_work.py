@@ -44,8 +44,7 @@ class JobWork(Elsewhere):
 
     async def carry_out(self, context: RunContext, stop: StopRequest) -> RunResult:
         """Create the Job once there is room for it, or find it, and wait for its end."""
-        body = self._manifest(context)
-        name = body["metadata"]["name"]
+        name = self._name(context)
         began = time.time()
         known = self._jobs.find(name)
         if known is not None and known.controller_uid == self._task.key:
@@ -53,7 +52,7 @@ class JobWork(Elsewhere):
         elif not await self._jobs.places.take(name, stop):
             return _ended(Outcome.CANCELLED, stop.reason.value, stop.message, began)
         try:
-            found = await self._create(body, stop)
+            found = await self._create(name, context, stop)
             if isinstance(found, RunResult):
                 return found
             self._jobs.made[context.run_id] = JobOfRun(found.name, found.uid)
@@ -62,11 +61,13 @@ class JobWork(Elsewhere):
             self._jobs.places.give_back(name)
             self._jobs.followed(name)
 
-    def _manifest(self, context: RunContext) -> Manifest:
+    def _name(self, context: RunContext) -> str:
+        if context.trigger is Trigger.MANUAL:
+            return names.manual_job_name(context.run_id, self.uids.get(context.run_id, ""))
+        return context.run_id
+
+    def _manifest(self, name: str, context: RunContext) -> Manifest:
         by_hand = context.trigger is Trigger.MANUAL
-        name = context.run_id
-        if by_hand:
-            name = names.manual_job_name(context.run_id, self.uids.get(context.run_id, ""))
         return build_tick_job(
             self._template.parsed(),
             name=name,
@@ -79,19 +80,15 @@ class JobWork(Elsewhere):
             parameters=context.parameters if by_hand else None,
         )
 
-    async def _create(self, body: Manifest, stop: StopRequest) -> ObservedJob | RunResult:
+    async def _create(self, name: str, context: RunContext, stop: StopRequest) -> ObservedJob | RunResult:
         """Create the Job. Its name follows from what it is for, so it is made once however often this is tried."""
-        name, began = body["metadata"]["name"], time.time()
+        began = time.time()
         is_in_doubt = False  # whether it may be there already: created by a request without an answer, or by another
         while True:
-            if not is_in_doubt and stop.requested:
-                return _ended(Outcome.CANCELLED, stop.reason.value, stop.message, began)
-            if not is_in_doubt and not self._jobs.may_act():
-                text = "the Job was not created in time: the API server could not be reached, or another replica leads"
-                return _ended(Outcome.MISSED, Reason.DOWNTIME.value, text, began)
             try:
                 if not is_in_doubt:
-                    return observe_job(await self._jobs.api.create_as_given(JOBS, body))
+                    async with self._jobs.turns:
+                        return await self._create_now(name, context, stop, began)
                 found = await self._existing(name)
                 if found is not None:
                     return found
@@ -108,6 +105,18 @@ class JobWork(Elsewhere):
                 is_in_doubt = True
                 logger.warning("Job %s/%s: %s; trying again", self._jobs.namespace, name, error or type(error).__name__)
             await asyncio.sleep(RETRY_SECONDS)
+
+    async def _create_now(
+        self, name: str, context: RunContext, stop: StopRequest, began: float
+    ) -> ObservedJob | RunResult:
+        """Create the Job, unless that must not be any more. Raises ApiError and OSError."""
+        if stop.requested:
+            return _ended(Outcome.CANCELLED, stop.reason.value, stop.message, began)
+        if not self._jobs.may_act():
+            text = "the Job was not created in time: the API server could not be reached, or another replica leads"
+            return _ended(Outcome.MISSED, Reason.DOWNTIME.value, text, began)
+        body = self._manifest(name, context)
+        return observe_job(await self._jobs.api.create_as_given(JOBS, body))
 
     async def _existing(self, name: str) -> ObservedJob | None:
         """Return the Job of that name if it is ours; one of somebody else's has to go first."""

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from timewright.cluster.api import PODS, Api, ApiError
+from timewright.cluster.api import CONNECTIONS, PODS, Api, ApiError
 from timewright.cluster.observe import observe_job, observe_pod
 from timewright.daemon.documents import JobOfRun
 from timewright.daemon.job_places import JobPlaces
@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
 
+_TURNS = CONNECTIONS - 8
+"""How many Jobs are created at a time. A thousand due at once leave some connections to the Lease and to statuses."""
+
 
 class Jobs:
     """The Jobs of this daemon, as they are now. Every replica follows them, so that each can go on with them."""
@@ -32,6 +35,8 @@ class Jobs:
         """Begin empty. `most` is how many Jobs there may be at once; None where that is not limited."""
         self.places = JobPlaces(most)
         self.api, self.namespace, self.daemon = api, namespace, daemon
+        self.turns = asyncio.Semaphore(_TURNS)
+        """Taken for each request that creates a Job, and for making ready what it sends."""
         self.may_act: Callable[[], bool] = lambda: False
         """Whether this process leads, and so may create Jobs."""
         self.before_delete: Callable[[str, str, StopRequest], Awaitable[object]] = _nothing

@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.daemon.harness import LiveApi, LiveCluster, Manifest, Replica, until
 from tests.unit.daemon.test_interrupted_writes import SlowApi
-from timewright.cluster.api import JOBS, SCHEDULED_TASKS, TASK_RUNS, Resource
+from timewright.cluster.api import CONNECTIONS, JOBS, SCHEDULED_TASKS, TASK_RUNS, Resource
 
 EVERY_TWO = "*/2 * * * * *"
 YEARLY = "0 0 1 1 *"
@@ -141,6 +141,45 @@ async def test_a_job_that_was_created_without_an_answer_is_not_taken_for_missed(
         cluster.finish(name)
         await until(lambda: cluster.runs().get(name, {}).get("status", {}).get("outcome"))
     assert cluster.runs()[name]["status"]["outcome"] == "Succeeded"
+
+
+class Busy(LiveApi):
+    """Creates Jobs once it is told to go on."""
+
+    def __init__(self, cluster: LiveCluster) -> None:
+        super().__init__(cluster)
+        self.goes_on = asyncio.Event()
+        self.asked = 0
+
+    async def create_as_given(self, resource: Resource, body: Manifest) -> Manifest:
+        self.asked += 1
+        await self.goes_on.wait()
+        return await super().create_as_given(resource, body)
+
+
+async def test_a_thousand_jobs_at_once_leave_room_for_the_lease_and_ask_in_turn_whether_they_may() -> None:
+    cluster = LiveCluster()
+    number, due = 2 * CONNECTIONS, time.gmtime(time.time() + 3)
+    for each in range(number):
+        with_job(cluster, name=f"task-{each}", schedule=f"{due.tm_sec} {due.tm_min} {due.tm_hour} * * *")
+    replica = Replica(cluster, lease_seconds=20)
+    replica.api = api = Busy(cluster)
+    async with replica:
+        await until(lambda: api.asked)
+        await asyncio.sleep(0.2)
+        asked = api.asked
+        assert asked < CONNECTIONS
+        assert replica.process.leader is not None
+        replica.process.leader.tenure.jobs.may_act = lambda: False
+        api.goes_on.set()
+        await until(lambda: len(cluster.jobs()) == asked)
+        await until(
+            lambda: (
+                sum(cluster.status(f"task-{each}").get("counters", {}).get("missed", 0) for each in range(number))
+                == number - asked
+            )
+        )
+        assert api.asked == asked
 
 
 async def test_replace_deletes_the_job_of_the_run_before() -> None:
