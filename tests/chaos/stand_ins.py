@@ -74,6 +74,8 @@ def trace_sink(cluster: Cluster, trace: Path) -> Iterator[str]:
     class Sink(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            if len(text) < int(self.headers["Content-Length"]):
+                return  # whoever sent it was killed before it was whole
             carrier, lines, status = f"request{next(numbers)}.0", ["start", "end"], 204
             if self.path == "/flaky":
                 if text in refused:
