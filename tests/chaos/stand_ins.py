@@ -73,9 +73,11 @@ def trace_sink(cluster: Cluster, trace: Path) -> Iterator[str]:
 
     class Sink(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            text = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            if len(text) < int(self.headers["Content-Length"]):
+            length = int(self.headers["Content-Length"])
+            body = self.rfile.read(length)
+            if len(body) < length:
                 return  # whoever sent it was killed before it was whole
+            text = body.decode()
             carrier, lines, status = f"request{next(numbers)}.0", ["start", "end"], 204
             if self.path == "/flaky":
                 if text in refused:

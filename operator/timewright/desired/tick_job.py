@@ -22,8 +22,7 @@ def tick_run_name(task_name: str, tick: int) -> str:
     At a full minute it is that of the native controller, so that a tick has one name in every mode.
     """
     number = tick // 60 if tick % 60 == 0 else tick
-    stem = task_name if len(task_name) <= names.CRON_JOB_NAME_LIMIT else names.cron_job_name(task_name)
-    return f"{stem}-{number}"
+    return f"{names.cron_job_name(task_name)}-{number}"
 
 
 def build_tick_job(

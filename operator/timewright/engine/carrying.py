@@ -58,11 +58,8 @@ class Carrying:
         """Note on a run how it ended, where `carry_out` has left that to be done later."""
         called, output = running.called, running.output
         if called is not None and output is not None:
-            run, call = running.run, cast("Call", running.task.definition.work)
-            result = plain_call.wind_up(called, call, output, running.stop)
-            run.outcome, run.reason, run.message = result.outcome, result.reason, result.message
-            run.started_at, run.finished_at = called.began, called.ended
-            run.exit_code, run.output = result.exit_code, output.text()
+            call = cast("Call", running.task.definition.work)
+            take_result(plain_call.wind_up(called, call, output, running.stop), running.run)
 
     async def _call(self, running: Running, context: RunContext, output: Output) -> None:
         """Make a plain call, which waits for nothing."""

@@ -43,7 +43,7 @@ def plan(task: Task, stored: StoredTask, now: int, host: str, former: Ticks | No
 
     `former` has the ticks of the schedule that its watermark belongs to, where that is another one by now.
     """
-    rules = task.rules if stored.pause is None else rules_of(task, stored, now)
+    rules = rules_of(task, stored, now)
     decided = decide_at_length if task.jitter else decide
     decision = decided(rules if former is None else rules._replace(former=former), stored.state, now)
     if is_idle(decision, stored.state):

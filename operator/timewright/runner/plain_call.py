@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from timewright.runner import routed_streams, standard_descriptors
@@ -47,9 +46,7 @@ async def carry_out(
         called = await begin(call, context, output, stop, grace_seconds)
     finally:
         CURRENT.reset(token)
-    result = wind_up(called, call, output, stop)
-    times = called.began, called.ended
-    return RunResult(result.outcome, result.reason, result.message, *times, result.exit_code, output.text())
+    return wind_up(called, call, output, stop)
 
 
 async def begin(
@@ -65,14 +62,13 @@ async def begin(
     Before, `guarded_call.prepare` has to be called once for all, and the run's context made the current one. `task` is
     the asyncio task that awaits this, for those who know: to ask for it takes as long as all the rest.
     """
+    began = time.time()
+    if stop.requested:
+        return Called(_STOPPED, began, began)
     routed_streams.enter()
     context.output = output
     driver: Driver | None = None
     end: CallEnd[Result] = DONE
-    began = time.time()
-    if stop.requested:
-        routed_streams.leave()
-        return Called(_STOPPED, began, began)
     try:
         kwargs = {**call.kwargs, **context.parameters} if context.parameters else call.kwargs
         driver = Driver(call.function(*call.args, **kwargs), grace_seconds, task)
@@ -91,13 +87,13 @@ async def begin(
     return Called(end, began, ended)
 
 
-def wind_up(called: Called, call: Call, output: Output, stop: StopRequest) -> Result:
+def wind_up(called: Called, call: Call, output: Output, stop: StopRequest) -> RunResult:
     """Tell how a call went, and close its output."""
     output.close()
-    if called.end is DONE:
-        return _SUCCEEDED
-    result = result_of(called.end, call.name, output, stop, Limits())
-    return replace(result, message=output.masker.mask(result.message))
+    end, began, ended = called
+    result = _SUCCEEDED if end is DONE else result_of(end, call.name, output, stop, Limits())
+    message = output.masker.mask(result.message) if result.message else ""
+    return RunResult(result.outcome, result.reason, message, began, ended, result.exit_code, output.text())
 
 
 def _end(

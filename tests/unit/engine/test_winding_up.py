@@ -17,7 +17,7 @@ from timewright.engine.winding_up import WindingUp
 from timewright.resources.vocabulary import Outcome
 from timewright.runner import plain_call
 from timewright.runner.current_run import CURRENT
-from timewright.runner.result import Result
+from timewright.runner.run_result import RunResult
 from timewright.storage.records import RunRecord
 from timewright.storage.sqlite import SqliteStore
 
@@ -51,7 +51,7 @@ async def test_a_fault_at_the_end_of_one_run_costs_no_other_its_outcome(
 ) -> None:
     as_it_is = plain_call.wind_up
 
-    def wind_up(called: Any, call: Any, output: Any, stop: Any) -> Result:
+    def wind_up(called: Any, call: Any, output: Any, stop: Any) -> RunResult:
         if call.function is unlucky:
             raise RuntimeError("a fault of our own")
         return as_it_is(called, call, output, stop)
