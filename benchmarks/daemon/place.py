@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,8 +18,15 @@ from typing import Any, TypeVar
 
 from tests.chaos.stage import ROOT, install_definitions
 from tests.cluster import Cluster, Options
+from tests.integration.daemon_process import daemon_kubeconfig
+from tests.objects import Namespace
 
 from timewright.cluster.api import LEASES, SCHEDULED_TASKS, Api, ApiError, Resource, connect
+from timewright.desired.daemon_object import DaemonIdentity
+from timewright.desired.daemon_role import build_daemon_role, build_daemon_role_binding
+from timewright.desired.daemon_service_account import build_daemon_service_account
+from timewright.resources.group import API_VERSION
+from timewright.resources.task_daemon import TaskDaemonSpec
 
 Manifest = dict[str, Any]
 Answer = TypeVar("Answer")
@@ -30,6 +38,7 @@ TUNED = ("--kube-api-qps=1000", "--kube-api-burst=2000", "--concurrent-cron-job-
 """What makes the native controller as fast as it can be."""
 
 _READY_PORT, _METRICS_PORT = 21080, 21090
+_DAEMON_KUBECONFIG = "BENCH_DAEMON_KUBECONFIG"
 _CODE = "import sys; from timewright.daemon.main import main; sys.exit(main())"
 
 
@@ -42,11 +51,24 @@ def control_plane(flags: Sequence[str] = (), *, controllers: bool = True) -> Ite
         cluster.kubectl("create", "namespace", NAMESPACE)
         # New definitions keep the API server busy with its own description for a while, which is no part of this.
         time.sleep(15)
-        os.environ["KUBECONFIG"] = str(cluster.kubeconfig)
-        with cluster.entered():
+        with tempfile.TemporaryDirectory() as folder, cluster.entered():
+            os.environ["KUBECONFIG"] = str(cluster.kubeconfig)
+            os.environ[_DAEMON_KUBECONFIG] = str(_daemon_account(cluster, Path(folder)))
             yield cluster
     finally:
         cluster.down()
+
+
+def _daemon_account(cluster: Cluster, folder: Path) -> Path:
+    """Make a TaskDaemon with its ServiceAccount and Role, and return a kubeconfig with a token as its Pods have one."""
+    namespace, name = Namespace(cluster, NAMESPACE), "default"
+    namespace.apply({"apiVersion": API_VERSION, "kind": "TaskDaemon", "metadata": {"name": name}, "spec": {}})
+    uid = namespace.get("taskdaemon", name)["metadata"]["uid"]
+    identity, spec = DaemonIdentity(NAMESPACE, name, uid), TaskDaemonSpec()
+    account = build_daemon_service_account(identity, spec)
+    assert account is not None
+    namespace.apply(account, build_daemon_role(identity), build_daemon_role_binding(identity, spec))
+    return daemon_kubeconfig(cluster, namespace, folder)
 
 
 class Daemon:
@@ -56,6 +78,7 @@ class Daemon:
         self.log = folder / f"daemon-{time.monotonic_ns()}.log"
         settings = {
             **os.environ,
+            "KUBECONFIG": os.environ[_DAEMON_KUBECONFIG],
             "PYTHONPATH": f"{ROOT / 'operator'}{os.pathsep}{ROOT}",
             "TIMEWRIGHT_NAMESPACE": NAMESPACE,
             "POD_NAME": f"bench-{time.monotonic_ns()}",
