@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -43,9 +43,11 @@ class Informer:
         drop: Callable[[str, str], None],
         label_selector: str = "",
         watching: Any = watch,
+        prepare: Callable[[list[Manifest]], Awaitable[object]] | None = None,
     ) -> None:
         """Call `put` with each object that is there or has changed, and `drop` with name and UID of each that is gone.
 
+        `prepare` is awaited with objects before they are put, for what takes time and must not hold up anything else.
         Where `put` raises, that object is passed over, and the log says so. An object may be put again although
         nothing about it has changed.
         """
@@ -54,7 +56,7 @@ class Informer:
         self.heard_at = 0.0
         """When the API server was last heard, on the monotonic clock."""
         self._api, self._resource, self._namespace, self._selector = api, resource, namespace, label_selector
-        self._put, self._drop, self._watching = put, drop, watching
+        self._put, self._drop, self._watching, self._prepare = put, drop, watching, prepare
         self._known: dict[str, str] = {}
 
     async def run(self) -> None:
@@ -80,7 +82,10 @@ class Informer:
         version = ""
         async for page in self._api.list_pages(self._resource, self._namespace, self._selector):
             version = page["metadata"]["resourceVersion"]
-            for body in page.get("items") or []:
+            bodies = page.get("items") or []
+            if self._prepare is not None:
+                await self._prepare(bodies)
+            for body in bodies:
                 seen[body["metadata"]["uid"]] = body["metadata"]["name"]
                 self._hand_on(body)
             await asyncio.sleep(0)
@@ -116,6 +121,8 @@ class Informer:
                     self._drop(name, uid)
                 else:
                     self._known[uid] = name
+                    if self._prepare is not None:
+                        await self._prepare([body])
                     self._hand_on(body)
 
     def _hand_on(self, body: Manifest) -> None:

@@ -38,6 +38,8 @@ class Figures(Collector):
         self.outcomes: Outcomes | None = None
         self.waiting_notices: Callable[[], int] = lambda: 0
         """Asked for how many notices wait to be delivered."""
+        self.held_by: Callable[[], str] = lambda: ""
+        """Asked for which task has held up the event loop in the last minute."""
         self._known = known
         self._edited_at: dict[str, int] = {}
         self._deadlines: dict[str, tuple[tuple[int, int], int | None]] = {}
@@ -60,7 +62,8 @@ class Figures(Collector):
             return Load(0, 0, 0, 0.0)
         waiting, places = self.leader.writer.waiting, self.leader.job_places
         starts = self.outcomes.starts()
-        return Load(*starts, len(waiting), waiting.oldest_seconds(), places.waiting, places.waiting_seconds)
+        backlog = len(waiting), waiting.oldest_seconds()
+        return Load(*starts, *backlog, places.waiting, places.waiting_seconds, self.held_by())
 
     def lag(self) -> Lag:
         """Return whether it keeps up."""

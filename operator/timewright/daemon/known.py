@@ -177,6 +177,12 @@ class Known:
         """Called with the names of task and TaskRun of each that has come or changed."""
         self._runner, self._variables = runner, variables
 
+    def is_news(self, body: Manifest) -> bool:
+        """Tell whether the spec of a ScheduledTask is yet to be read."""
+        metadata = body["metadata"]
+        known = self.tasks.get(metadata["uid"])
+        return known is None or known.generation != (metadata.get("generation") or 0)
+
     def put_task(self, body: Manifest) -> None:
         """Take in a ScheduledTask."""
         metadata = body["metadata"]

@@ -8,7 +8,6 @@ import functools
 import logging
 import os
 import signal
-import time
 from typing import Any, NoReturn
 
 from prometheus_client import REGISTRY
@@ -24,12 +23,15 @@ from timewright.daemon.jobs import Jobs
 from timewright.daemon.known import Known
 from timewright.daemon.leader import Leader
 from timewright.daemon.long_runs import LongRuns
+from timewright.daemon.loop_watch import LoopWatch
+from timewright.daemon.modules import import_all, module_of
 from timewright.daemon.outcomes import Outcomes
 from timewright.daemon.status import tell_status
 from timewright.daemon.tenure import Parts
 from timewright.daemon.web import serve
 from timewright.desired import names
 from timewright.engine.beside import Lasting, beside
+from timewright.engine.executor import Executor
 from timewright.notices.courier import Courier
 from timewright.notices.telling import Telling
 from timewright.storage.kubernetes.lease import Lease
@@ -41,6 +43,9 @@ logger = logging.getLogger(__name__)
 
 STANDBY_SECONDS = 0.5
 """How often a replica that stands by looks at the Lease; once more when it would be over."""
+
+_DANGER = 0.4
+"""What part of its duration a Lease has left when whoever keeps it from being renewed is interrupted."""
 
 
 class Process:
@@ -55,13 +60,14 @@ class Process:
         self.stop = asyncio.Event()
         self.leader: Leader | None = None
         self.informers: list[Informer] = []
-        self._turned_at = time.monotonic()
         self._unreadable: str | None = None
         """What is wrong with what is written on the Lease, if anything is: then no replica can lead."""
         self.figures = Figures(self.known)
         self.courier = Courier(lambda channel, result: metrics.notices.labels(channel, result).inc())
         self.telling = Telling(self.courier, os.environ)
         self.figures.waiting_notices = lambda: self.courier.waiting
+        self.loop_watch = LoopWatch(self._executor, self._is_lease_in_danger)
+        self.figures.held_by = lambda: self.loop_watch.held_by
 
     async def run(self) -> bool:
         """Run until SIGTERM or SIGINT; return whether it ended as asked, rather than by losing the Lease."""
@@ -80,15 +86,16 @@ class Process:
         """Do the same until `stop` is set, with an API to speak to and a way to watch it."""
         jobs = Jobs(api, self.configuration.namespace, self.configuration.daemon, self.configuration.most_jobs)
         try:
-            async with beside((*self._inform(api, jobs, watching), self._turn), logger.warning):
-                await self._until_stop(asyncio.gather(*(each.synced.wait() for each in self.informers)))
-                return await self._stand_by(api, jobs)
+            with self.loop_watch:
+                async with beside(self._inform(api, jobs, watching), logger.warning):
+                    await self._until_stop(asyncio.gather(*(each.synced.wait() for each in self.informers)))
+                    return await self._stand_by(api, jobs)
         finally:
             await self.courier.close()
 
     def unhealthy(self) -> str | None:
         """Tell what is wrong with this process for good, if anything is."""
-        still = time.monotonic() - self._turned_at
+        still = self.loop_watch.standing_still
         return f"the event loop has stood still for {still:.0f} s" if still > 30 else None
 
     def unready(self) -> str | None:
@@ -102,9 +109,14 @@ class Process:
         self.informers = [
             Informer(api, JOBS, namespace, jobs.put, jobs.drop, selector, watching),
             Informer(api, TASK_RUNS, namespace, known.put_run, known.drop_run, "", watching),
-            Informer(api, SCHEDULED_TASKS, namespace, self._put_task, self._drop_task, "", watching),
+            Informer(api, SCHEDULED_TASKS, namespace, self._put_task, self._drop_task, "", watching, self._prepare),
         ]
         return [each.run for each in self.informers]
+
+    async def _prepare(self, bodies: list[dict[str, Any]]) -> None:
+        """Import what tasks call that are about to be read."""
+        news = (body.get("spec") or {} for body in bodies if self.known.is_news(body))
+        await import_all({name for spec in news if (name := module_of(spec))})
 
     def _put_task(self, body: dict[str, Any]) -> None:
         self.figures.see_task(body)
@@ -180,10 +192,12 @@ class Process:
             return None
         return FullHistory(self.known, destination)
 
-    async def _turn(self) -> None:
-        while True:
-            self._turned_at = time.monotonic()
-            await asyncio.sleep(1.0)
+    def _executor(self) -> Executor | None:
+        return None if self.leader is None else self.leader.executor
+
+    def _is_lease_in_danger(self) -> bool:
+        lease = self.figures.lease
+        return lease is not None and lease.seconds_left < _DANGER * lease.seconds
 
     async def _until_stop(self, work: object) -> None:
         """Wait for something, but not once this process is asked to end."""

@@ -1,15 +1,14 @@
-"""ScheduledTask → what the engine runs. Pure, but for functions that are imported to learn whether they are async."""
+"""ScheduledTask → what the engine runs. Pure, but for a look at functions, to learn whether they are async."""
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakValueDictionary
 
+from timewright.daemon.modules import imported
 from timewright.decisions.acceptance import Refused, accept
 from timewright.decisions.place import Place, place_of
 from timewright.decisions.policies_of_spec import NO_SLOTS, is_exclusive, policies_of
@@ -179,15 +178,17 @@ def _definition(name: str, namespace: str, spec: ScheduledTaskSpec) -> Definitio
 def _async_function(call: PythonCall) -> Any:
     """Return the function that a task calls if it is async, and so can run on the event loop of this process.
 
-    All others, and what cannot be imported, run in a process of their own, where they can be ended.
+    All others, and those of modules that are not imported here, run in a process of their own, where they can be ended.
     """
     if call.setup is not None:
         return None
     module_name, _, path = call.call.partition(":")
+    found: Any = imported(module_name)
+    if found is None:
+        return None
     try:
-        found: Any = sys.modules.get(module_name) or importlib.import_module(module_name)
         for part in path.split("."):
             found = getattr(found, part)
-    except Exception:  # noqa: BLE001 - a module may raise anything; the run itself will tell
+    except Exception:  # noqa: BLE001 - an attribute may raise anything; the run itself will tell
         return None
     return found if is_async(found) else None

@@ -30,6 +30,8 @@ class Load:
     """How many runs wait for the Job of another to end."""
     jobs_waiting_seconds: float = 0.0
     """For how long the first of them has waited."""
+    held_by: str = ""
+    """What has kept everything else from going on, if anything has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,9 @@ class Lag:
 
 def lag_of(load: Load) -> Lag:
     """Tell whether a daemon lags, starts before writes: a record that comes late is the lesser evil."""
+    if load.held_by:
+        text = f"in the last minute {load.held_by} held up the event loop, and with it all other tasks"
+        return Lag(True, "EventLoopHeld", f"{text}; let it await instead of blocking, or make it a plain function")
     if load.jobs_waiting_seconds > LATE_SECONDS:
         text = f"{load.jobs_waiting} runs wait for Jobs to end, the first for {load.jobs_waiting_seconds:.0f} s"
         return Lag(True, "JobsWait", f"{text}; raise maxConcurrentJobs, or spread the tasks")

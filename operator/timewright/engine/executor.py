@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from timewright.decisions.task_state import OpenPhase
+from timewright.engine.apart import Apart
 from timewright.engine.beside import told
 from timewright.engine.carrying import Carrying
 from timewright.engine.gate import Gate
@@ -52,6 +53,7 @@ class Executor:
         self.stopping = False
         """Whether all is to end: whoever starts runs starts no more."""
         self._ledger = ledger
+        self._apart = Apart()
         self.carrying = Carrying(ledger, surroundings)
         """How each of them is carried out."""
         self._seconds_to_begin = 0.0
@@ -77,6 +79,7 @@ class Executor:
         `resumed` says that the store knows more of the run than the record given; `claimed` is false where the store
         could not be asked, which tasks that are exclusive do not accept.
         """
+        task = self._apart.as_it_runs(task)
         key = task.key, run.run_id
         running = self.active[key] = Running(task, run, last_success_at, gate, resumed, claimed)
         if not claimed:
@@ -158,7 +161,12 @@ class Executor:
         elif running.run.trigger is Trigger.SCHEDULE and task.ticks.first_from(start) != start:
             self._revoke(running, "its task was changed in the second of its tick, and has no such tick any more")
         else:
-            running.task, running.context = task, None
+            running.task, running.context = self._apart.as_it_runs(task), None
+
+    def set_apart(self, task: Task) -> None:
+        """Call the function of a task in a process of its own from its next run on, until the task is edited."""
+        self._apart.put(task)
+        self.replace_task(task)
 
     def detach(self) -> None:
         """Forget the runs that go on elsewhere, which another process follows from now on."""

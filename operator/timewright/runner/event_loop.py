@@ -8,10 +8,13 @@ import signal
 import sys
 import weakref
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from timewright.runner.current_run import CURRENT
 from timewright.runner.fork_guard import guard, leave_if_copy
+
+if TYPE_CHECKING:
+    from timewright.runner.context import RunContext
 
 _Returned = TypeVar("_Returned")
 
@@ -19,6 +22,8 @@ _MOST_DISTURBANCES = 1_000_000
 """An event loop that cannot be kept running at all is given up, rather than tried for ever."""
 
 _FEW_TASKS = 1_000
+
+_RUN = "_timewright_run"
 
 _WIND_UP_SECONDS = 0.2
 """How long what is left on the event loop has to end once it is cancelled."""
@@ -52,6 +57,11 @@ def run(main: Coroutine[Any, Any, _Returned]) -> _Returned:
         asyncio.set_event_loop(None)
 
 
+def run_of(task: asyncio.Task[Any]) -> RunContext | None:
+    """Return the run whose code has made an asyncio task, on an event loop of `run`; None if it is no run's."""
+    return getattr(task, _RUN, None)
+
+
 class _OwnTasks:
     """Tasks that are no part of any run. Code that ends all that it finds by `asyncio.all_tasks` does not find them."""
 
@@ -69,6 +79,8 @@ class _OwnTasks:
                 self._most = max(_FEW_TASKS, 2 * len(self._tasks))
             # https://docs.python.org/3/library/asyncio-extending.html#task-lifetime-support
             asyncio.tasks._unregister_task(task)
+        else:
+            setattr(task, _RUN, CURRENT.get())
         return task
 
     def left(self) -> list[asyncio.Task[Any]]:

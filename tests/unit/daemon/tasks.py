@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -70,3 +71,22 @@ async def last() -> None:
     await asyncio.sleep(1.002 - time.time() % 1)
     for each in at_end:
         each()
+
+
+async def block(path: str, seconds: float) -> None:
+    """Write down in which process it runs, and keep everybody else in it from going on."""
+    with Path(path).open("a") as file:  # noqa: ASYNC230 - that is the point
+        file.write(f"{os.getpid()}\n")
+    time.sleep(seconds)  # noqa: ASYNC251 - that is the point
+
+
+async def block_in_a_part(path: str, seconds: float) -> None:
+    """Do the same in one of the coroutines that it waits for."""
+    await asyncio.gather(block(path, seconds), asyncio.sleep(0))
+
+
+async def block_stubbornly(path: str) -> None:
+    """Do the same for ever, whatever happens."""
+    while True:
+        with contextlib.suppress(Exception):
+            await block(path, 3600)

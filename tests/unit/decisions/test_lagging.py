@@ -18,6 +18,7 @@ from timewright.decisions.lagging import Load, lag_of
         (Load(1000, 500, 800, 61.0), "StartsLate"),
         (Load(1000, 500, 800, 61.0, 20, 1.5), "JobsWait"),
         (Load(1000, 0, 0, 0.0, 20, 0.5), "KeepsUp"),
+        (Load(1000, 500, 800, 61.0, 20, 1.5, "shop:export of task export"), "EventLoopHeld"),
     ],
 )
 def test_lag(load: Load, reason: str) -> None:
