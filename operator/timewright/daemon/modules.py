@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
+from timewright.resources.task_daemon import DEFAULT_DAEMON
+from timewright.resources.vocabulary import Mode
 from timewright.runner.exception_text import one_line
 
 logger = logging.getLogger(__name__)
@@ -25,10 +27,11 @@ _pending: set[str] = set()
 """What is being imported. Such a module can be found by its name before all of it is there."""
 
 
-def module_of(spec: Mapping[str, Any]) -> str | None:
-    """Return the name of the module that a task needs, if it calls a function that may run on the event loop here."""
+def module_of(spec: Mapping[str, Any], daemon: str) -> str | None:
+    """Return the name of the module that a task needs, if it calls a function that may run on a daemon's event loop."""
     call = spec.get("python")
-    if not isinstance(call, Mapping) or call.get("setup") is not None:
+    is_ours = spec.get("mode") == Mode.DAEMON and (spec.get("daemon") or DEFAULT_DAEMON) == daemon
+    if not is_ours or not isinstance(call, Mapping) or call.get("setup") is not None:
         return None
     reference = call.get("call")
     return reference.partition(":")[0] if isinstance(reference, str) else None

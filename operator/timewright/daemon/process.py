@@ -116,7 +116,7 @@ class Process:
     async def _prepare(self, bodies: list[dict[str, Any]]) -> None:
         """Import what tasks call that are about to be read."""
         news = (body.get("spec") or {} for body in bodies if self.known.is_news(body))
-        await import_all({name for spec in news if (name := module_of(spec))})
+        await import_all({name for spec in news if (name := module_of(spec, self.known.daemon))})
 
     def _put_task(self, body: dict[str, Any]) -> None:
         self.figures.see_task(body)

@@ -7,12 +7,13 @@ import functools
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.unit.daemon import tasks
 from tests.unit.daemon.harness import LiveCluster, Replica, until
-from timewright.daemon.modules import import_all, imported
+from timewright.daemon.modules import import_all, imported, module_of
 
 FUNCTION = """
 import os
@@ -34,6 +35,23 @@ def calling(cluster: LiveCluster, folder: Path, module: str) -> Path:
     path = folder / "processes"
     cluster.daemon_task(command=None, python={"call": f"{module}:function", "args": [str(path)]})
     return path
+
+
+@pytest.mark.parametrize(
+    ("spec", "module"),
+    [
+        ({"mode": "Daemon", "python": {"call": "shop.baskets:expire"}}, "shop.baskets"),
+        ({"mode": "Daemon", "daemon": "default", "python": {"call": "shop.baskets:expire"}}, "shop.baskets"),
+        ({"mode": "Daemon", "daemon": "other", "python": {"call": "shop.baskets:expire"}}, None),
+        ({"mode": "CronJob", "python": {"call": "shop.baskets:expire"}}, None),
+        ({"mode": "Daemon", "python": {"call": "shop.baskets:expire", "setup": "django"}}, None),
+        ({"mode": "Daemon", "python": {"call": 3}}, None),
+        ({"mode": "Daemon", "python": "shop"}, None),
+        ({"mode": "Daemon", "command": ["true"]}, None),
+    ],
+)
+def test_only_what_the_daemon_may_call_is_imported(spec: dict[str, Any], module: str | None) -> None:
+    assert module_of(spec, "default") == module
 
 
 async def test_one_that_never_ends_keeps_no_other_task_from_running(
