@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from prometheus_client import Counter
 
+from timewright.engine.beside import told
 from timewright.engine.executor import Executor
 from timewright.engine.running import Running
 from timewright.runner.coroutine_driver import Driver
@@ -101,10 +102,17 @@ class LoopWatch:
                 turned_at, suspect, looks = self._turned_at, current, 1
                 continue
             looks += 1
-            if looks == _LOOKS:
-                self._tell(current)
-            if looks % _LOOKS == 0 and self._in_danger() and self._holder(current) is not None:
-                self._interrupt(current)
+            if looks % _LOOKS == 0:
+                try:
+                    self._act(current, is_news=looks == _LOOKS)
+                except Exception as error:  # noqa: BLE001 - or nobody would watch any more
+                    logger.warning("timewright failed, and goes on: %s", told(error))
+
+    def _act(self, task: asyncio.Task[Any], *, is_news: bool) -> None:
+        if is_news:
+            self._tell(task)
+        if self._in_danger() and self._holder(task) is not None:
+            self._interrupt(task)
 
     def _holder(self, task: asyncio.Task[Any]) -> Running | None:
         executor, context = self._executor(), run_of(task)

@@ -166,7 +166,8 @@ class Executor:
     def set_apart(self, task: Task) -> None:
         """Call the function of a task in a process of its own from its next run on, until the task is edited."""
         self._apart.put(task)
-        self.replace_task(task)
+        for running in self._waiting(task.key):
+            self._become(running, running.task)  # which may be one that was edited since
 
     def detach(self) -> None:
         """Forget the runs that go on elsewhere, which another process follows from now on."""
