@@ -44,7 +44,7 @@ class Adoption:
         known.on_task, known.on_run = self._tenure.changed.put_nowait, self._others.hear
         known.on_decided = self._tenure.writer.hear
         mine = [task for task in known.tasks.values() if task.mine or task.given_back]
-        if not store.has_claimed and any("decided" in task.raw_status for task in mine):
+        if store.is_blank and any("decided" in task.raw_status for task in mine):
             # Somebody has deleted the Lease: what was claimed is not known, so nothing may count as unclaimed.
             store.assume_claimed(int(time.time()))
         for number, task in enumerate(mine, 1):

@@ -145,6 +145,23 @@ async def test_a_lease_that_somebody_deleted_doubles_nothing() -> None:
     assert max(Counter(ticks()).values()) == 1
 
 
+async def test_what_comes_due_after_a_leader_that_had_not_claimed_anything_yet_is_started() -> None:
+    cluster = LiveCluster()
+    await asyncio.sleep((12 - time.time() % 10) % 10)
+    cluster.daemon_task(schedule="*/10 * * * * *", command=None, python={"call": "tests.unit.daemon.tasks:note"})
+    async with Replica(cluster) as first:
+        await until(lambda: "decided" in cluster.status())
+        await asyncio.sleep(7 - time.time() % 10)
+        await first.kill()
+    assert not tasks.started
+    tick = int(time.time()) // 10 * 10 + 10
+    async with Replica(cluster, "pod-2"):
+        await until(lambda: cluster.status().get("counters", {}).get("succeeded", 0) > 0)
+        counted = cluster.status()["counters"]["succeeded"]
+    assert tasks.started[:1] == [("task", tick)]
+    assert counted <= len(tasks.started)
+
+
 async def test_while_nobody_can_read_the_lease_no_replica_is_ready() -> None:
     cluster = LiveCluster()
     python(cluster)

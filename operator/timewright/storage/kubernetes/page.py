@@ -67,15 +67,15 @@ class Page:
         return 1 + self._lease.transitions % _STEPS
 
     @property
-    def has_claimed(self) -> bool:
-        """Whether the Lease tells that anything was ever claimed."""
-        return self._watermark is not None
+    def is_blank(self) -> bool:
+        """Whether no leader has written anything on the Lease: it is new, or was deleted and made anew."""
+        return self.journal.proven is None and self._watermark is None
 
     def assume_claimed(self, until: int) -> None:
-        """Take everything up to an instant for claimed."""
+        """Take everything up to an instant for claimed, and nothing of it for proven."""
         if self._watermark is None:
             self._watermark = until
-            self.journal = Journal(until, None, {})
+            self.journal = Journal(until, 0, {})
 
     def check(self) -> None:
         """Raise OwnershipLost once another replica has the Lease."""

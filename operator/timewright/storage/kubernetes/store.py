@@ -66,9 +66,9 @@ class LeaseStore:
         self._page.assume_claimed(until)
 
     @property
-    def has_claimed(self) -> bool:
-        """Whether the Lease tells that anything was ever claimed."""
-        return self._page.has_claimed
+    def is_blank(self) -> bool:
+        """Whether no leader has written anything on the Lease: it is new, or was deleted and made anew."""
+        return self._page.is_blank
 
     def adopt(
         self,
