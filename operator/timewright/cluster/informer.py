@@ -83,11 +83,8 @@ class Informer:
         async for page in self._api.list_pages(self._resource, self._namespace, self._selector):
             version = page["metadata"]["resourceVersion"]
             bodies = page.get("items") or []
-            if self._prepare is not None:
-                await self._prepare(bodies)
-            for body in bodies:
-                seen[body["metadata"]["uid"]] = body["metadata"]["name"]
-                self._hand_on(body)
+            seen |= {body["metadata"]["uid"]: body["metadata"]["name"] for body in bodies}
+            await self._hand_on(bodies)
             await asyncio.sleep(0)
         for uid, name in self._known.items():
             if uid not in seen:
@@ -121,13 +118,14 @@ class Informer:
                     self._drop(name, uid)
                 else:
                     self._known[uid] = name
-                    if self._prepare is not None:
-                        await self._prepare([body])
-                    self._hand_on(body)
+                    await self._hand_on([body])
 
-    def _hand_on(self, body: Manifest) -> None:
-        try:
-            self._put(body)
-        except Exception:  # one object that nobody has foreseen must not hide all others
-            kind, name = self._resource.plural, body["metadata"]["name"]
-            logger.exception("timewright failed on %s of %s, and goes on with the others", name, kind)
+    async def _hand_on(self, bodies: list[Manifest]) -> None:
+        if self._prepare is not None:
+            await self._prepare(bodies)
+        for body in bodies:
+            try:
+                self._put(body)
+            except Exception:  # one object that nobody has foreseen must not hide all others
+                kind, name = self._resource.plural, body["metadata"]["name"]
+                logger.exception("timewright failed on %s of %s, and goes on with the others", name, kind)

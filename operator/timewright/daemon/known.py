@@ -189,8 +189,8 @@ class Known:
         known, version = self.tasks.get(metadata["uid"]), str(metadata["resourceVersion"])
         if known is not None and (version == known.version or _older(version, known.version)):
             return
-        generation = metadata.get("generation") or 0
-        if known is not None and known.generation == generation:
+        generation, is_news = metadata.get("generation") or 0, self.is_news(body)
+        if known is not None and not is_news:
             read = known.read
         else:
             read = self._read(metadata["name"], metadata["uid"], generation, body.get("spec") or {})
@@ -207,7 +207,7 @@ class Known:
             self.on_task(before)
         if (
             known is None
-            or known.generation != generation
+            or is_news
             or (known.mine, known.given_back)
             != (
                 task.mine,

@@ -109,9 +109,10 @@ class LoopWatch:
                     logger.warning("timewright failed, and goes on: %s", told(error))
 
     def _act(self, task: asyncio.Task[Any], *, is_news: bool) -> None:
+        running = self._holder(task)
         if is_news:
-            self._tell(task)
-        if self._in_danger() and self._holder(task) is not None:
+            self._tell(running)
+        if running is not None and self._in_danger():
             self._interrupt(task)
 
     def _holder(self, task: asyncio.Task[Any]) -> Running | None:
@@ -119,8 +120,7 @@ class LoopWatch:
         active = [] if executor is None else list(executor.active.values())
         return next((each for each in active if each.carrier is task or (context and each.context is context)), None)
 
-    def _tell(self, task: asyncio.Task[Any]) -> None:
-        running = self._holder(task)
+    def _tell(self, running: Running | None) -> None:
         frame = sys._current_frames().get(self._watched.ident or 0)
         place = "" if frame is None else f", at line {frame.f_lineno} of {frame.f_code.co_filename}"
         if running is None:
@@ -136,8 +136,8 @@ class LoopWatch:
         self._loop.call_soon_threadsafe(self._set_apart, running, text)
 
     def _interrupt(self, task: asyncio.Task[Any]) -> None:
-        # Where a task has put a handler of its own in place of ours, there is nothing to be done.
-        if self._watched is threading.main_thread() and signal.getsignal(_SIGNAL) == self._interrupted:
+        # Outside of the main thread there is no handler of ours, and a task may have put its own in place of it.
+        if signal.getsignal(_SIGNAL) == self._interrupted:
             self._wanted = task
             signal.pthread_kill(self._watched.ident or 0, _SIGNAL)
 

@@ -72,7 +72,8 @@ class _OwnTasks:
 
     def new_task(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **settings: Any) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, **settings)
-        if CURRENT.get() is None:
+        run = CURRENT.get()
+        if run is None:
             self._tasks.append(weakref.ref(task))
             if len(self._tasks) > self._most:
                 self._tasks = [each for each in self._tasks if each() is not None]
@@ -80,7 +81,7 @@ class _OwnTasks:
             # https://docs.python.org/3/library/asyncio-extending.html#task-lifetime-support
             asyncio.tasks._unregister_task(task)
         else:
-            setattr(task, _RUN, CURRENT.get())
+            setattr(task, _RUN, run)
         return task
 
     def left(self) -> list[asyncio.Task[Any]]:

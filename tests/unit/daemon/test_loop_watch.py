@@ -18,9 +18,9 @@ from timewright.runner.event_loop import run
 EVERY_THREE = "*/3 * * * * *"
 
 
-def blocking(cluster: LiveCluster, function: str, *args: object, schedule: str = EVERY_THREE) -> None:
+def blocking(cluster: LiveCluster, function: str, *args: object) -> None:
     call = {"call": f"tests.unit.daemon.tasks:{function}", "args": list(args)}
-    cluster.daemon_task(command=None, schedule=schedule, concurrencyPolicy="Forbid", python=call)
+    cluster.daemon_task(command=None, schedule=EVERY_THREE, concurrencyPolicy="Forbid", python=call)
 
 
 def processes(path: Path) -> list[int]:

@@ -148,7 +148,7 @@ async def test_a_lease_that_somebody_deleted_doubles_nothing() -> None:
 async def test_what_comes_due_after_a_leader_that_had_not_claimed_anything_yet_is_started() -> None:
     cluster = LiveCluster()
     await asyncio.sleep((12 - time.time() % 10) % 10)
-    cluster.daemon_task(schedule="*/10 * * * * *", command=None, python={"call": "tests.unit.daemon.tasks:note"})
+    python(cluster, schedule="*/10 * * * * *")
     async with Replica(cluster) as first:
         await until(lambda: "decided" in cluster.status())
         await asyncio.sleep(7 - time.time() % 10)

@@ -21,12 +21,8 @@ async def function() -> None:
     """Do nothing."""
 
 
-def task(key: str = "key") -> Task:
-    return Task(Definition("task", "shop", "call", Call(function)), key, None, "", Policies())
-
-
 def test_it_is_called_in_a_process_of_its_own_until_it_is_edited() -> None:
-    apart, known = Apart(), task()
+    apart, known = Apart(), task_of(function)
     assert apart.as_it_runs(known) is known
 
     apart.put(known)
@@ -39,14 +35,14 @@ def test_it_is_called_in_a_process_of_its_own_until_it_is_edited() -> None:
     suspended = apart.as_it_runs(replace(known, suspended=True))
     assert suspended.suspended
     assert suspended.definition is there.definition
-    edited = task()
+    edited = task_of(function)
     assert apart.as_it_runs(edited) is edited
     assert apart.as_it_runs(known) is known
 
 
 def test_others_and_what_is_no_function_stay_as_they_are() -> None:
     apart, command = Apart(), Task(Definition("other", "shop", "command", ["true"]), "other", None, "", Policies())
-    apart.put(task())
+    apart.put(task_of(function))
     apart.put(command)
     assert apart.as_it_runs(command) is command
 
